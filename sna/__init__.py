@@ -1,0 +1,33 @@
+"""Interaction graphs, champions and cross-role conversations from internal-forum exports."""
+
+from sna.errors import NotAnswerableError, ReadError, SchemaError, SnaError, SnaWarning
+from sna.forum import (
+    Forum,
+    Source,
+    build_forum,
+    join_attribute,
+    list_capabilities,
+    write_forum,
+)
+from sna.readers import list_readers, read_forum, recognise
+from sna.results import Estimate, Hypothesis, Verdict
+
+__all__ = [
+    "Estimate",
+    "Forum",
+    "Hypothesis",
+    "NotAnswerableError",
+    "ReadError",
+    "SchemaError",
+    "SnaError",
+    "SnaWarning",
+    "Source",
+    "Verdict",
+    "build_forum",
+    "join_attribute",
+    "list_capabilities",
+    "list_readers",
+    "read_forum",
+    "recognise",
+    "write_forum",
+]

@@ -1,0 +1,188 @@
+"""What every reader uses: collect rows of any table, count what was read, and log what could not be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from tqdm.auto import tqdm
+
+from sna.forum import Forum, Source, build_forum
+from sna.readers.container import Container
+from sna.schema import ISSUES, TABLES, Table
+
+_CHUNK = 50_000
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read: private spaces only when asked for; progress bars may be silenced."""
+
+    include_private: bool = False
+    progress: bool = False
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One platform.
+
+    Attributes
+    ----------
+    name, title
+        Id ("stackexchange") and the words for a person ("Stack Exchange data dump (XML)").
+    recognise
+        Returns a sentence saying why this export is of this platform, or None. Cheap: looks at names and first bytes.
+    read
+        Turns the container into a Forum.
+    capabilities
+        The record published for this kind of export (a reader may lower it for one export).
+    """
+
+    name: str
+    title: str
+    recognise: Callable[[Container], str | None]
+    read: Callable[[Container, ReadOptions], Forum]
+    capabilities: Mapping[str, str]
+
+
+@dataclass
+class Collector:
+    """Rows in, a Forum out. Every row a reader meets is either added, rejected or withheld.
+
+    `add` counts a row as read and keeps it; `reject` and `withhold` count it as read and log why it is not kept;
+    `note` logs something about rows that are kept; `derive` adds a row that is not a row of the source (a person
+    known only from a post), without counting it as read.
+    """
+
+    platform: str
+    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    _chunks: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: {name: [] for name in TABLES})
+    _read: Counter[str] = field(default_factory=Counter)
+    _issues: list[dict[str, Any]] = field(default_factory=list)
+    _issue_chunks: list[pl.DataFrame] = field(default_factory=list)
+    _withheld: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    def add(self, table: str, **row: Any) -> None:
+        """Keep one row of the source."""
+        self._read[table] += 1
+        self.derive(table, **row)
+
+    def derive(self, table: str, **row: Any) -> None:
+        """Keep a row that follows from the source without being a row of it."""
+        rows = self._rows[table]
+        rows.append(row)
+        if len(rows) >= _CHUNK:
+            self._chunks[table].append(_frame(rows, TABLES[table]))
+            rows.clear()
+
+    def add_frame(self, table: str, frame: pl.DataFrame) -> None:
+        """Keep many rows of the source at once."""
+        self._read[table] += frame.height
+        self._chunks[table].append(frame)
+
+    def reject(self, table: str, reason: str, *, file: str, position: object, detail: str = "") -> None:
+        """Log one row of the source that cannot be used."""
+        self._read[table] += 1
+        self._log(table, reason, "rejected", 1, file, position, detail)
+
+    def withhold(self, table: str, reason: str, *, file: str, n: int = 1) -> None:
+        """Count rows not asked for (private spaces, system messages); one issue per file and reason."""
+        self._read[table] += n
+        self._withheld[table, reason, file] += n
+
+    def note(
+        self, table: str, reason: str, *, kind: str = "note", file: str = "", position: object = "", detail: str = ""
+    ) -> None:
+        """Log something about rows that are kept (``kind`` "note" or "repaired")."""
+        self._log(table, reason, kind, 1, file, position, detail)
+
+    def _log(self, table: str, reason: str, kind: str, n: int, file: str, position: object, detail: str) -> None:
+        row = {"table": table, "reason": reason, "kind": kind, "n": n, "file": file}
+        self._issues.append({**row, "position": str(position), "detail": detail[:200]})
+        if len(self._issues) >= _CHUNK:
+            self._issue_chunks.append(_frame(self._issues, ISSUES))
+            self._issues.clear()
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Rows of one table so far."""
+        frames = [TABLES[name].empty(), *self._chunks[name]]
+        if self._rows[name]:
+            frames.append(_frame(self._rows[name], TABLES[name]))
+        return pl.concat(frames, how="diagonal")
+
+    def replace(self, name: str, frame: pl.DataFrame) -> None:
+        """Put a reworked table in place of the rows so far (counts of rows read stay)."""
+        self._rows[name].clear()
+        self._chunks[name] = [frame]
+
+    def forum(
+        self,
+        *,
+        capabilities: Mapping[str, str],
+        coverage: str = "",
+        exported_at: datetime | None = None,
+        files: Iterable[str] = (),
+    ) -> Forum:
+        """Build the validated Forum."""
+        for (table, reason, file), n in sorted(self._withheld.items()):
+            self._log(table, reason, "withheld", n, file, "", "")
+        issues = pl.concat([ISSUES.empty(), *self._issue_chunks, _frame(self._issues, ISSUES)])
+        source = Source(
+            self.platform,
+            coverage=coverage,
+            capabilities=dict(capabilities),
+            exported_at=exported_at,
+            rows_read={name: self._read[name] for name in TABLES},
+            files=tuple(sorted(files)),
+        )
+        frames = {name: _filled(self.table(name), TABLES[name]) for name in TABLES}
+        return build_forum(**frames, source=source, issues=issues)
+
+
+def from_epoch(value: float | str | None, *, unit: str = "s") -> datetime | None:
+    """Epoch number ("s", "ms" or "us") to UTC; None when it is not a usable time (never raises)."""
+    scale = {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
+    try:
+        micro = int(value) * scale if isinstance(value, int) else round(float(str(value)) * scale)
+        return datetime.fromtimestamp(micro // 1_000_000, UTC).replace(microsecond=micro % 1_000_000)
+    except (ValueError, OverflowError, OSError, TypeError):
+        return None
+
+
+def from_iso(value: str | None) -> datetime | None:
+    """ISO-8601 text to UTC; without a zone UTC is meant; None when unusable (never raises)."""
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def show_progress(items: Iterable[Any], options: ReadOptions, *, what: str, total: int | None = None) -> Iterator[Any]:
+    """Iterate with a progress bar when asked for."""
+    yield from tqdm(items, desc=what, total=total, disable=not options.progress, leave=False)
+
+
+def clean_text(value: str | None) -> str | None:
+    """Drop NUL and lone surrogates, which neither Parquet nor UTF-8 can hold."""
+    if value is None:
+        return None
+    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _frame(rows: list[dict[str, Any]], table: Table) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=table.schema, orient="row", strict=True) if rows else table.empty()
+
+
+def _filled(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    return frame.select(name for name in table.columns if name in frame.columns)
