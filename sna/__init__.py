@@ -6,6 +6,7 @@ from sna.forum import (
     Source,
     build_forum,
     join_attribute,
+    list_analyses,
     list_capabilities,
     write_forum,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Verdict",
     "build_forum",
     "join_attribute",
+    "list_analyses",
     "list_capabilities",
     "list_readers",
     "read_forum",

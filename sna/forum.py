@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sna.errors import NotAnswerableError, ParameterError, ReadError, SchemaError
-from sna.schema import CAPABILITIES, ISSUES, LEVELS, PEOPLE, TABLES, TIME, Table
+from sna.schema import ANALYSES, CAPABILITIES, ISSUES, LEVELS, PEOPLE, TABLES, TIME, Table
 
 _SOURCE_FILE = "source.json"
 _ROOT_STEPS = 40
@@ -344,6 +344,24 @@ def list_capabilities(forum: Forum) -> pl.DataFrame:
     """What the source can and cannot know: ``capability, level, meaning``."""
     rows = [(name, forum.supports(name), meaning) for name, meaning in CAPABILITIES.items()]
     return pl.DataFrame(rows, schema=["capability", "level", "meaning"], orient="row")
+
+
+def list_analyses(forum: Forum) -> pl.DataFrame:
+    """Which analyses the source can support: ``analysis, answerable (yes / partial / no), because``."""
+    rows = []
+    for analysis, needs in ANALYSES.items():
+        levels = {need: _known(forum, need) for need in needs}
+        worst = max(levels.values(), key=LEVELS.index)
+        because = "; ".join(f"{need}: {level}" for need, level in levels.items() if level != "yes")
+        rows.append((analysis, worst, because))
+    return pl.DataFrame(rows, schema=["analysis", "answerable", "because"], orient="row")
+
+
+def _known(forum: Forum, capability: str) -> str:
+    """Level of a capability; people's attributes may also have been added to a forum whose source has none."""
+    if capability == "org_attributes" and forum.supports(capability) == "no" and not forum.roles.is_empty():
+        return "partial"
+    return forum.supports(capability)
 
 
 def write_forum(forum: Forum, folder: str | Path) -> Path:

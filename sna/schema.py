@@ -184,3 +184,20 @@ CAPABILITIES: Mapping[str, str] = {
     "exact_times": "times to the second or better (partial: to the day)",
 }
 LEVELS = ("yes", "partial", "no")
+
+ANALYSES: Mapping[str, tuple[str, ...]] = {
+    "who are the champions": ("threads",),
+    "who talks across roles: level": ("threads", "spaces", "org_attributes"),
+    "who talks across roles: change over time": ("threads", "org_attributes"),
+    "who answers whom (reply network)": ("reply_parent",),
+    "who thanks whom (reaction network)": ("reactions",),
+    "who mentions whom": ("mentions",),
+    "momentum: new, retained, returned, lost": ("exact_times",),
+    "share of the roster that takes part": ("roster",),
+    "time to answer": ("threads", "exact_times"),
+    "questions solved": ("acceptance",),
+    "silent readers": ("reads",),
+    "visits and logins": ("logins",),
+    "what is talked about": ("text",),
+}
+"""Each analysis and the capabilities it needs; `sna.list_analyses` judges a forum by it."""

@@ -1,0 +1,45 @@
+"""The project's own files agree with each other."""
+
+import re
+import runpy
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def tracked_files():
+    out = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / line for line in out.splitlines()]
+
+
+def test_environment_yml_is_what_pyproject_says():
+    render = runpy.run_path(str(ROOT / "scripts" / "make_environment.py"))["render"]
+    assert (ROOT / "environment.yml").read_text(encoding="utf-8") == render()
+
+
+def test_the_lock_pins_every_dependency_with_hashes_and_names_no_index():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([a-z0-9_.-]+)==", lock, flags=re.MULTILINE))
+    declared = re.findall(r'^  "([A-Za-z0-9_.-]+)[\[>=]', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    assert declared
+    assert {name.lower().replace("_", "-") for name in declared} - {"vivainsights"} <= pinned
+    blocks = re.split(r"\n(?=[a-z0-9])", lock)
+    assert all("--hash=sha256:" in block for block in blocks if "==" in block.split("\n")[0])
+    assert not re.search(r"^--(extra-)?index-url|^--find-links|https?://", lock, flags=re.MULTILINE)
+
+
+def test_no_machine_path_or_registry_host_is_in_the_project():
+    pattern = re.compile(r"(^|[^A-Za-z])/(work|farm|root)/|python" + r"hosted|npm" + r"js\.org|py" + r"pi\.org")
+    for path in tracked_files():
+        if path.suffix in {".py", ".md", ".yml", ".toml", ".lock", ".ipynb", ".sh", ".cfg", ""} and path.is_file():
+            found = pattern.search(path.read_text(encoding="utf-8", errors="ignore"))
+            assert not found, f"{path}: {found.group(0)!r}"
+
+
+def test_notebooks_are_small_and_have_outputs():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        assert path.stat().st_size < 500_000, path
+        assert '"output_type"' in path.read_text(encoding="utf-8"), f"{path.name} was committed without outputs"
