@@ -10,10 +10,12 @@ from sna.forum import (
     list_capabilities,
     write_forum,
 )
+from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
 from sna.readers import list_readers, read_forum, recognise
 from sna.results import Estimate, Hypothesis, Verdict
 
 __all__ = [
+    "EDGE_RULES",
     "Estimate",
     "Forum",
     "Hypothesis",
@@ -25,9 +27,12 @@ __all__ = [
     "Source",
     "Verdict",
     "build_forum",
+    "count_left_out",
     "join_attribute",
     "list_analyses",
     "list_capabilities",
+    "list_edge_rules",
+    "list_interactions",
     "list_readers",
     "read_forum",
     "recognise",
