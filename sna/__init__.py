@@ -11,6 +11,7 @@ from sna.forum import (
     write_forum,
 )
 from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
+from sna.network import Network, build_network, network_from_edges
 from sna.readers import list_readers, read_forum, recognise
 from sna.results import Estimate, Hypothesis, Verdict
 
@@ -19,6 +20,7 @@ __all__ = [
     "Estimate",
     "Forum",
     "Hypothesis",
+    "Network",
     "NotAnswerableError",
     "ReadError",
     "SchemaError",
@@ -27,6 +29,7 @@ __all__ = [
     "Source",
     "Verdict",
     "build_forum",
+    "build_network",
     "count_left_out",
     "join_attribute",
     "list_analyses",
@@ -34,6 +37,7 @@ __all__ = [
     "list_edge_rules",
     "list_interactions",
     "list_readers",
+    "network_from_edges",
     "read_forum",
     "recognise",
     "write_forum",
