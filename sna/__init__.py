@@ -14,6 +14,7 @@ from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_i
 from sna.network import Network, build_network, network_from_edges
 from sna.readers import list_readers, read_forum, recognise
 from sna.results import Estimate, Hypothesis, Verdict
+from sna.simulate import Simulation, make_forum
 
 __all__ = [
     "EDGE_RULES",
@@ -24,6 +25,7 @@ __all__ = [
     "NotAnswerableError",
     "ReadError",
     "SchemaError",
+    "Simulation",
     "SnaError",
     "SnaWarning",
     "Source",
@@ -37,6 +39,7 @@ __all__ = [
     "list_edge_rules",
     "list_interactions",
     "list_readers",
+    "make_forum",
     "network_from_edges",
     "read_forum",
     "recognise",
