@@ -1,0 +1,94 @@
+"""Slack's own notation: time stamps, marked-up text, rich-text blocks and the people mentioned in them."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sna.readers.chat import as_dict, as_id, as_text, list_dicts, strip_secrets
+from sna.readers.collect import from_epoch
+
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
+_TAG = re.compile(r"<([^<>]*)>")
+
+
+def parse_stamp(value: Any) -> str | None:
+    """A ts as text with six decimals; never through float, which would change its last digits."""
+    if isinstance(value, float):
+        value = f"{value:.6f}"
+    seconds, _, part = str(value).partition(".") if isinstance(value, str | int) else ("", "", "")
+    if not (seconds.isdecimal() and len(seconds) <= 11 and (part + "0").isdecimal() and (seconds + part).isascii()):
+        return None
+    return f"{seconds}.{part[:6]:0<6}"
+
+
+def to_moment(stamp: str | None) -> datetime | None:
+    """The moment of a ts, exact to the microsecond."""
+    return from_epoch(int(stamp.replace(".", "")), unit="us") if stamp else None
+
+
+def count_mentions(text: str) -> int:
+    """How many mentions a text holds."""
+    return sum(1 for _ in _MENTION.finditer(text))
+
+
+def find_mentions(message: dict[str, Any], raw: str) -> Counter[tuple[str, str]]:
+    """Mentioned people and how often; names inside code are only text."""
+    blocks = [block for block in list_dicts(message.get("blocks")) if block.get("type") == "rich_text"]
+    if blocks:
+        users = (as_id(node.get("user_id")) for node in _nodes(blocks) if node.get("type") == "user")
+        return Counter((user, "structured") for user in users if user)
+    if "<@" not in raw:
+        return Counter()
+    return Counter((user, "markup") for user in _MENTION.findall(_CODE.sub(" ", raw)))
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects below a list of blocks, in reading order, without recursion."""
+    stack = list(reversed(list_dicts(value)))
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed([*list_dicts(node.get("elements")), *list_dicts(node.get("fields"))]))
+
+
+def block_text(message: dict[str, Any]) -> str:
+    """Words of a message whose text is empty: from its blocks, else what its attachments say."""
+    parts = []
+    for node in _nodes(message.get("blocks")):
+        if node.get("type") == "user":
+            parts.append(f"@{as_id(node.get('user_id'))}")
+        elif node.get("type") == "emoji":
+            parts.append(f":{as_text(node.get('name'))}:")
+        else:
+            inner = node.get("text")
+            parts.append(as_text(inner) or as_text(as_dict(inner).get("text")) or as_text(node.get("url")) or "")
+    if not any(parts):
+        attachments = list_dicts(message.get("attachments"))
+        parts = [as_text(item.get("text")) or as_text(item.get("fallback")) or "" for item in attachments]
+    return plain_text("".join(parts))
+
+
+def plain_text(raw: str) -> str:
+    """Slack markup to plain text: ids for people, labels for links, no query strings."""
+    if not raw:
+        return ""
+    return html.unescape(_TAG.sub(_markup, strip_secrets(raw)) if "<" in raw else strip_secrets(raw))
+
+
+def _markup(found: re.Match[str]) -> str:
+    target, _, label = found.group(1).partition("|")
+    if target.startswith("@"):
+        return target
+    if target.startswith("#"):
+        return f"#{label or target[1:]}"
+    if target.startswith("!"):
+        return label or f"@{target[1:].partition('^')[0]}"
+    if target.startswith("tel:"):
+        return "[phone]"
+    return label or target.removeprefix("mailto:")
