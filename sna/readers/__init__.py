@@ -12,7 +12,11 @@ from sna.forum import Forum, read_canonical
 from sna.readers.collect import Reader, ReadOptions
 from sna.readers.container import Container, open_container
 
-_MODULES: tuple[str, ...] = ("slack",)
+_MODULES: tuple[str, ...] = (
+    "slack",
+    "stackexchange",
+    "discourse",
+)
 """Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""
 
 

@@ -90,6 +90,21 @@ class Collector:
         self._read[table] += 1
         self._log(table, reason, "rejected", 1, file, position, detail)
 
+    def reject_rows(self, table: str, reason: str, *, file: str, positions: pl.Series) -> None:
+        """Log many rows of the source that cannot be used, one issue for each position."""
+        self._read[table] += len(positions)
+        facts = {"table": table, "reason": reason, "kind": "rejected", "file": file}
+        frame = pl.DataFrame({"position": positions.cast(pl.String)}).with_columns(
+            *(pl.lit(value).alias(name) for name, value in facts.items()),
+            pl.lit(1, pl.Int64).alias("n"),
+            detail=pl.lit(""),
+        )
+        self._issue_chunks.append(frame.select(list(ISSUES.columns)))
+
+    def derive_frame(self, table: str, frame: pl.DataFrame) -> None:
+        """Keep many rows that follow from the source without being rows of it."""
+        self._chunks[table].append(frame)
+
     def withhold(self, table: str, reason: str, *, file: str, n: int = 1) -> None:
         """Count rows not asked for (private spaces, system messages); one issue per file and reason."""
         self._read[table] += n

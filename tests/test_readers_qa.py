@@ -1,0 +1,411 @@
+"""Readers of question-and-answer sites: Stack Exchange dumps, Stack Internal JSON, GitHub discussions and issues."""
+
+import json
+import random
+import zipfile
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+import sna
+from sna.readers import rowxml
+from sna.readers.container import Limits, open_container
+
+QUESTION = 'PostTypeId="1" CreationDate="2024-03-01T09:00:00.000"'
+POSTS = [
+    f'<row Id="1" {QUESTION} AcceptedAnswerId="3" OwnerUserId="10" Title="How &amp; why?" Tags="&lt;car&gt;&lt;oil&gt;"'
+    ' Body="&lt;p&gt;Use &lt;code&gt;a &amp;lt; b&lt;/code&gt; &amp;amp; c&lt;/p&gt;&#xA;" Score="3" />',
+    '<row Id="2" PostTypeId="2" ParentId="1" CreationDate="2024-03-01T10:00:00.000" OwnerUserId="11" Body="x" />',
+    '<row Id="3" PostTypeId="2" ParentId="1" CreationDate="2024-03-01T11:00:00.5" OwnerUserId="12" Body="y"'
+    ' LastEditDate="2024-03-04T00:00:00.000" />',
+    '<row Id="4" PostTypeId="1" CreationDate="2024-03-02T09:00:00.000" OwnerUserId="-1" Tags="|oil|"'
+    ' Title="T" Body="z" />',
+    '<row Id="5" PostTypeId="2" ParentId="4" CreationDate="2024-03-03T09:00:00.000" Body="gone" />',
+    '<row Id="6" PostTypeId="5" CreationDate="2024-03-02T09:00:00.000" OwnerUserId="12" Body="wiki" />',
+    '<row Id="7" PostTypeId="2" CreationDate="2024-03-02T09:00:00.000" OwnerUserId="12" Body="nowhere" />',
+]
+USERS = [
+    '<row Id="-1" DisplayName="Site" CreationDate="2024-01-01T00:00:00.000" Reputation="1" />',
+    '<row Id="10" DisplayName="Ada Lin" CreationDate="2024-01-02T00:00:00.000" Reputation="120" Location=" Oslo "'
+    ' LastAccessDate="2024-05-01T08:00:00.000" />',
+    '<row Id="11" DisplayName="Adam" CreationDate="2024-01-03T00:00:00.000" Reputation="7" />',
+    '<row Id="12" DisplayName="Zoë" CreationDate="2024-01-04T00:00:00.000" Reputation="9" />',
+    '<row Id="13" DisplayName="Silent" CreationDate="2024-01-05T00:00:00.000" Reputation="1" />',
+]
+COMMENTS = [
+    '<row Id="1" PostId="2" Text="Thanks" CreationDate="2024-03-01T12:00:00.000" UserId="10" />',
+    '<row Id="2" PostId="2" Text="@Ada, you are welcome" CreationDate="2024-03-01T13:00:00.000" UserId="11" />',
+    '<row Id="3" PostId="2" Text="@adam @zoë hi" CreationDate="2024-03-01T14:00:00.000" UserId="10" />',
+    '<row Id="4" PostId="99" Text="lost" CreationDate="2024-03-01T14:00:00.000" UserId="10" />',
+    '<row Id="5" PostId="3" Text="no name" CreationDate="2024-03-01T15:00:00.000" UserDisplayName="x" />',
+]
+VOTES = [
+    '<row Id="1" PostId="3" VoteTypeId="1" CreationDate="2024-03-05T00:00:00.000" />',
+    '<row Id="2" PostId="3" VoteTypeId="2" CreationDate="2024-03-02T00:00:00.000" />',
+    '<row Id="3" PostId="3" VoteTypeId="2" CreationDate="2024-03-02T00:00:00.000" />',
+    '<row Id="4" PostId="3" VoteTypeId="2" CreationDate="2024-03-03T00:00:00.000" />',
+    '<row Id="5" PostId="2" VoteTypeId="3" CreationDate="2024-03-02T00:00:00.000" />',
+    '<row Id="6" PostId="77" VoteTypeId="2" CreationDate="2024-03-02T00:00:00.000" />',
+    '<row Id="7" PostId="1" VoteTypeId="8" UserId="13" BountyAmount="50" CreationDate="2024-03-04T00:00:00.000" />',
+    '<row Id="8" PostId="3" VoteTypeId="9" BountyAmount="50" CreationDate="2024-03-06T00:00:00.000" />',
+    '<row Id="9" PostId="3" VoteTypeId="16" CreationDate="2024-03-06T00:00:00.000" />',
+    '<row Id="10" PostId="2" VoteTypeId="1" CreationDate="2024-03-01T00:00:00.000" />',
+]
+BADGES = [
+    '<row Id="1" UserId="12" Name="Teacher" Date="2024-03-02T01:00:00.000" Class="3" TagBased="False" />',
+    '<row Id="2" UserId="12" Name="oil" Date="2024-03-02T01:00:00.000" Class="3" TagBased="True" />',
+]
+SITE = {"Posts": POSTS, "Users": USERS, "Comments": COMMENTS, "Votes": VOTES, "Badges": BADGES}
+
+
+def moment(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)
+
+
+def xml(root: str, rows: list[str], *, head: str = '<?xml version="1.0" encoding="utf-8"?>') -> str:
+    return "\ufeff" + head + f"\r\n<{root.lower()}>\r\n  " + "\r\n  ".join(rows) + f"\r\n</{root.lower()}>"
+
+
+def write_site(folder, **changed):
+    for table, rows in {**SITE, **changed}.items():
+        if rows is not None:
+            (folder / f"{table}.xml").write_text(xml(table, rows), encoding="utf-8", newline="")
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path):
+    return write_site(tmp_path)
+
+
+def lost(forum, kind="rejected"):
+    rows = forum.issues.filter(pl.col("kind") == kind).group_by("table", "reason").agg(pl.col("n").sum())
+    return {(table, reason): n for table, reason, n in rows.iter_rows()}
+
+
+def test_questions_answers_and_comments_become_posts_with_their_parents(site):
+    posts = sna.read_forum(site).posts.sort("post_id")
+    shown = {row["post_id"]: row for row in posts.iter_rows(named=True)}
+    assert sorted(shown) == ["1", "2", "3", "4", "5", "c1", "c2", "c3", "c5"]
+    parents = {key: (row["thread_id"], row["parent_id"], row["kind"]) for key, row in shown.items()}
+    assert parents["1"] == ("1", None, "root")
+    assert parents["3"] == ("1", "1", "answer")
+    assert parents["c2"] == ("1", "2", "comment")
+    assert parents["c5"] == ("1", "3", "comment")
+    assert {row["parent_basis"] for row in shown.values() if row["parent_id"]} == {"explicit"}
+    assert [shown[key]["space"] for key in ("1", "3", "c5", "4", "5")] == ["car", "car", "car", "oil", "oil"]
+    assert shown["1"]["title"] == "How & why?"
+    assert shown["1"]["text"] == "Use a < b & c"
+    assert shown["3"]["created_at"] == moment(2024, 3, 1, 11, 0, 0, 500_000)
+    assert shown["3"]["edited_at"] == moment(2024, 3, 4)
+    assert shown["5"]["author_id"] is None
+    assert shown["c5"]["author_id"] is None
+
+
+def test_people_keep_the_silent_and_tell_the_system_account(site):
+    forum = sna.read_forum(site)
+    people = {row["person_id"]: row for row in forum.people.iter_rows(named=True)}
+    assert sorted(people) == ["-1", "10", "11", "12", "13"]
+    assert people["-1"]["kind"] == "system"
+    assert people["13"]["kind"] == "human"
+    assert people["10"]["joined_at"] == moment(2024, 1, 2)
+    roles = forum.roles.select("person_id", "attribute", "value", "basis").rows()
+    assert ("10", "reputation", "120", "snapshot") in roles
+    assert ("10", "location", "Oslo", "snapshot") in roles
+    assert forum.attribute("reputation").filter(pl.col("person_id") == "12")["reputation"].to_list() == ["9"]
+    badges = forum.events.filter(pl.col("kind") == "badge")
+    assert badges.select("person_id", "object", "at").rows() == [
+        ("12", "Teacher", moment(2024, 3, 2, 1)),
+        ("12", "oil", moment(2024, 3, 2, 1)),
+    ]
+    assert forum.observed_until == moment(2024, 5, 1, 8)
+
+
+def test_votes_are_summed_by_day_and_acceptance_is_dated_by_its_vote(site):
+    signals = sna.read_forum(site).signals.select("post_id", "person_id", "kind", "at", "n").rows()
+    assert sorted(signals, key=str) == sorted(
+        [
+            ("3", "10", "accept", moment(2024, 3, 5), 1),
+            ("3", None, "upvote", moment(2024, 3, 2), 2),
+            ("3", None, "upvote", moment(2024, 3, 3), 1),
+            ("2", None, "downvote", moment(2024, 3, 2), 1),
+            ("1", "13", "bounty_offer", moment(2024, 3, 4), 1),
+            ("3", None, "bounty", moment(2024, 3, 6), 1),
+        ],
+        key=str,
+    )
+
+
+def test_acceptance_without_votes_has_no_date(tmp_path):
+    forum = sna.read_forum(write_site(tmp_path, Votes=None))
+    assert forum.signals.select("post_id", "person_id", "kind", "at").rows() == [("3", "10", "accept", None)]
+    assert forum.supports("acceptance_time") == "no"
+    assert forum.supports("reactions") == "no"
+    assert forum.supports("acceptance") == "yes"
+
+
+def test_every_row_is_accounted_for(site):
+    forum = sna.read_forum(site)
+    table = {row["table"]: row for row in forum.accounting().iter_rows(named=True)}
+    assert [table["posts"][key] for key in ("read", "used", "rejected", "withheld", "added")] == [12, 9, 2, 1, 0]
+    assert [table["signals"][key] for key in ("read", "used", "rejected", "withheld", "added")] == [10, 6, 2, 2, 0]
+    assert table["people"]["read"] == 5
+    assert lost(forum) == {
+        ("posts", "no_parent"): 1,
+        ("posts", "post_missing"): 1,
+        ("signals", "post_missing"): 1,
+        ("signals", "accept_not_current"): 1,
+    }
+    assert lost(forum, "withheld") == {
+        ("posts", "tag_wiki"): 1,
+        ("signals", "merged_into_day_total"): 1,
+        ("signals", "moderation_vote"): 1,
+    }
+    place = forum.issues.filter(pl.col("reason") == "no_parent").select("file", "position").row(0)
+    assert place == ("Posts.xml", "Id 7")
+
+
+def test_an_at_name_is_a_mention_only_when_it_fits_one_earlier_participant(site):
+    # c2: "@Ada" fits Ada (its author Adam is not meant); c3: "@adam" fits exactly, Zoë has not been there.
+    assert sna.read_forum(site).mentions.rows() == [("c2", "10", "text"), ("c3", "11", "text")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("@Bo hello", []),
+        ("@Bob hello", ["21"]),
+        ("@bobby hello", ["22"]),
+        ("@BobbyT's point", ["22"]),
+        ("@Bobx hello", []),
+        ("write to bob@example.org", []),
+        ("@late hello", []),
+        ("@Mary", ["24"]),
+        ("@MaryAnn", ["24"]),
+    ],
+)
+def test_names_are_compared_as_the_site_does(tmp_path, text, expected):
+    users = [
+        f'<row Id="{key}" DisplayName="{name}" CreationDate="2024-01-01T00:00:00" />'
+        for key, name in [("20", "Me"), ("21", "Bob"), ("22", "Bobby T."), ("23", "Late"), ("24", "Mary Ann")]
+    ]
+    comments = [
+        f'<row Id="{n}" PostId="1" Text="hi" CreationDate="2024-03-01T1{n}:00:00" UserId="{key}" />'
+        for n, key in enumerate(["21", "22", "24"])
+    ]
+    comments += [f'<row Id="8" PostId="1" Text="{text}" CreationDate="2024-03-01T18:00:00" UserId="20" />']
+    comments += ['<row Id="9" PostId="1" Text="hi" CreationDate="2024-03-01T19:00:00" UserId="23" />']
+    forum = sna.read_forum(write_site(tmp_path, Users=users, Comments=comments))
+    assert forum.mentions["person_id"].to_list() == expected
+
+
+def test_two_people_who_fit_equally_well_are_not_guessed_between(tmp_path):
+    users = [f'<row Id="{key}" DisplayName="Kim {key}" CreationDate="2024-01-01T00:00:00" />' for key in (20, 21, 22)]
+    comments = [
+        f'<row Id="{n}" PostId="1" Text="@Kim yes" CreationDate="2024-03-01T1{n}:00:00" UserId="{key}" />'
+        for n, key in enumerate([20, 21, 22])
+    ]
+    forum = sna.read_forum(write_site(tmp_path, Users=users, Comments=comments))
+    assert forum.mentions.rows() == [("c1", "20", "text")]
+
+
+def test_shuffled_rows_give_an_equal_forum(tmp_path):
+    for seed in range(4):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        shuffled = {table: random.Random(seed).sample(rows, len(rows)) for table, rows in SITE.items()}
+        write_site(folder, **(shuffled if seed else SITE))
+    expected = sna.read_forum(tmp_path / "0")
+    for seed in range(1, 4):
+        assert sna.read_forum(tmp_path / str(seed)).equals(expected)
+
+
+def test_zip_and_sevenzip_equal_the_folder(tmp_path, site):
+    py7zr = pytest.importorskip("py7zr")
+    files = sorted(site.glob("*.xml"))
+    with zipfile.ZipFile(tmp_path / "site.zip", "w", zipfile.ZIP_DEFLATED) as bundle:
+        for file in files:
+            bundle.write(file, file.name)
+    with py7zr.SevenZipFile(tmp_path / "site.7z", "w") as bundle:
+        for file in files:
+            bundle.write(file, file.name)
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    expected = sna.read_forum(write_site(folder))
+    for packed in ("site.zip", "site.7z"):
+        assert sna.read_forum(tmp_path / packed).equals(expected)
+
+
+def test_posts_alone_make_placeholders_and_lower_the_capabilities(tmp_path):
+    file = tmp_path / "Posts_2014.xml"
+    file.write_text(xml("posts", POSTS), encoding="utf-8")
+    forum = sna.read_forum(file)
+    assert forum.people.select("person_id", "kind", "placeholder").rows() == [
+        ("-1", "system", True),
+        ("10", "human", True),
+        ("11", "human", True),
+        ("12", "human", True),
+    ]
+    assert forum.supports("roster") == "no"
+    assert forum.supports("mentions") == "no"
+
+
+def test_two_sites_are_not_mixed(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_site(tmp_path / name)
+    with pytest.raises(sna.ReadError, match=r"2 places: one, two.*merge_forums"):
+        sna.read_forum(tmp_path)
+
+
+def test_the_plainly_named_file_wins_and_the_other_is_noted(site):
+    (site / "Posts_other.xml").write_text(xml("posts", POSTS[:1]), encoding="utf-8")
+    (site / "PostLinks.xml").write_text(xml("postlinks", []), encoding="utf-8")
+    forum = sna.read_forum(site)
+    assert forum.posts.height == 9
+    assert set(forum.issues.filter(pl.col("reason") == "file_not_used")["file"]) == {"Posts_other.xml", "PostLinks.xml"}
+
+
+HOSTILE = {
+    "an unknown entity": ('<row Id="90" PostTypeId="1" Body="&boom;" />', "bad_xml"),
+    "a bare ampersand": ('<row Id="90" PostTypeId="1" Body="a & b" />', "bad_xml"),
+    "a control character": ('<row Id="90" PostTypeId="1" Body="a\x01b" />', "bad_character"),
+    "a control character by number": ('<row Id="90" PostTypeId="1" Body="a&#x1;b" />', "bad_character"),
+    "a surrogate by number": ('<row Id="90" PostTypeId="1" Body="a&#xD800;b" />', "bad_character"),
+    "an open quote": ('<row Id="90" PostTypeId="1" Body="a />', "bad_xml"),
+    "a tag inside": ('<row Id="90" PostTypeId="1" Body="a<b" />', "bad_xml"),
+    "an attribute twice": ('<row Id="90" Id="91" PostTypeId="1" />', "bad_xml"),
+    "a row in a row": ('<row Id="90" <row PostTypeId="1" />', "bad_xml"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_bad_row_is_set_aside_and_its_neighbours_are_read(tmp_path, case):
+    row, reason = HOSTILE[case]
+    (tmp_path / "Posts.xml").write_text(xml("posts", [POSTS[0], row, *POSTS[1:]]), encoding="utf-8")
+    forum = sna.read_forum(tmp_path)
+    assert forum.posts["post_id"].sort().to_list() == ["1", "2", "3", "4", "5"]
+    assert lost(forum)["posts", reason] >= 1
+    clean = forum.issues.filter(pl.col("reason") == reason)["position"].to_list()
+    assert "Id 90" in clean
+
+
+def test_bytes_that_are_not_utf8_cost_one_row(tmp_path):
+    data = xml("posts", POSTS).encode().replace(b'Body="y"', b'Body="\xff\xfe"')
+    (tmp_path / "Posts.xml").write_bytes(data)
+    forum = sna.read_forum(tmp_path)
+    assert "3" not in forum.posts["post_id"]
+    assert lost(forum)["posts", "not_utf8"] == 1
+
+
+def test_other_spellings_of_the_same_xml_read_the_same(tmp_path):
+    plain = xml("posts", POSTS)
+    variants = {
+        "one_line": plain.replace("\r\n", ""),
+        "single": plain.replace('Id="1" P', "Id='1'   P").replace('Body="x"', "Body='x'"),
+        "end_tags": plain.replace(" />", "></row>"),
+        "numbers": plain.replace("&amp;", "&#38;").replace("&lt;", "&#x3c;"),
+        "names": plain.replace("PostTypeId", "\n\tPostTypeId"),
+    }
+    (tmp_path / "Posts.xml").write_text(plain, encoding="utf-8")
+    expected = sna.read_forum(tmp_path / "Posts.xml").posts
+    for name, text in variants.items():
+        (tmp_path / "Posts.xml").write_text(text, encoding="utf-8", newline="")
+        assert sna.read_forum(tmp_path / "Posts.xml").posts.equals(expected), name
+    for encoding in ("utf-16", "iso-8859-1"):
+        head = f'<?xml version="1.0" encoding="{encoding}"?>'
+        data = xml("posts", POSTS, head=head).removeprefix("\ufeff").encode(encoding)
+        (tmp_path / "Posts.xml").write_bytes(data)
+        assert sna.read_forum(tmp_path / "Posts.xml").posts.equals(expected), encoding
+
+
+def test_a_file_cut_off_is_read_to_the_cut_and_says_so(tmp_path):
+    text = xml("posts", POSTS)
+    (tmp_path / "Posts.xml").write_text(text[: text.index('<row Id="5"') + 30], encoding="utf-8")
+    forum = sna.read_forum(tmp_path)
+    assert forum.posts.height == 4
+    assert lost(forum)["posts", "bad_xml"] == 1
+    assert lost(forum, "note") == {("posts", "file_cut_off"): 1}
+
+
+def test_declared_entities_are_refused_and_a_named_dtd_is_not_opened(tmp_path):
+    bomb = '<?xml version="1.0"?><!DOCTYPE posts [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
+    (tmp_path / "Posts.xml").write_text(xml("posts", POSTS, head=bomb), encoding="utf-8")
+    with pytest.raises(sna.ReadError, match="must not declare entities"):
+        sna.read_forum(tmp_path)
+    named = "<?xml version=\"1.0\"?><!DOCTYPE posts SYSTEM 'file:///etc/hostname'>"
+    (tmp_path / "Posts.xml").write_text(xml("posts", POSTS, head=named), encoding="utf-8")
+    forum = sna.read_forum(tmp_path)
+    assert forum.posts.height == 5
+    assert lost(forum, "note") == {("posts", "doctype_ignored"): 1}
+
+
+def test_a_row_longer_than_the_limit_ends_in_an_error(tmp_path):
+    (tmp_path / "Posts.xml").write_text(xml("posts", [*POSTS, f'<row Id="8" Body="{"a" * 9_000}" />']))
+    with open_container(tmp_path, limits=Limits(line_bytes=5_000)) as container:
+        frames = rowxml.read_rows(container, "Posts.xml", columns=("Body",), refuse=lambda *_: None)
+        with pytest.raises(sna.ReadError, match="may have 5,000 bytes"):
+            list(frames)
+
+
+def test_a_vote_read_twice_counts_once(tmp_path):
+    forum = sna.read_forum(write_site(tmp_path, Votes=[*VOTES, VOTES[1], VOTES[4]]))
+    assert forum.signals["n"].sum() == 7
+    assert lost(forum)["signals", "duplicate_id"] == 2
+
+
+def test_rows_cut_anywhere_by_blocks_read_the_same(tmp_path, site, monkeypatch):
+    expected = sna.read_forum(site)
+    for size in (64, 301):
+        monkeypatch.setattr(rowxml, "_BLOCK", size)
+        assert sna.read_forum(site).equals(expected)
+
+
+SITES = {
+    "ai_2016-12": (421, 749, 212, 3157, 1165, 5323, 3290),
+    "history.meta_2018-09": (556, 1095, 181, 2295, 3454, 0, 4931),
+    "music.meta_2018-09": (708, 1223, 259, 3033, 0, 0, 5648),
+    "matheducators_posts_2014-05": (397, 1507, 189, 0, 0, 0, 0),
+    "coffee_posts_2015-03": (225, 327, 105, 0, 0, 0, 0),
+}
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_counts_of_real_sites_equal_those_published_with_them(shared, name):
+    questions, answers, accepted, users, comments, votes, badges = SITES[name]
+    forum = sna.read_forum(shared / "data" / "stackexchange" / name)
+    kinds = dict(forum.posts.group_by("kind").len().iter_rows())
+    assert kinds == {k: n for k, n in {"root": questions, "answer": answers, "comment": comments}.items() if n}
+    assert forum.signals.filter(pl.col("kind") == "accept").height == accepted
+    assert forum.source.rows_read["people"] == users
+    assert forum.source.rows_read["signals"] == votes
+    assert forum.events.filter(pl.col("kind") == "badge").height == badges
+    table = forum.accounting()
+    assert (table["added"] >= 0).all()
+    if users:
+        assert forum.people.height == users
+
+
+def test_the_oracle_of_the_fixture_site_holds(shared):
+    truth = json.loads((shared / "fixtures/ORACLES.json").read_text())["stackexchange(meta.history 2018-09)"]
+    forum = sna.read_forum(shared / "fixtures" / "stackexchange")
+    posts = forum.posts
+    comments = posts.filter(pl.col("kind") == "comment")
+    asked = posts.filter(pl.col("kind") != "comment")
+    assert forum.source.rows_read["posts"] == truth["posts"] + truth["comments"]
+    assert posts.filter(pl.col("kind") == "root").height == truth["types"]["1"]
+    assert lost(forum, "withheld")["posts", "tag_wiki"] == truth["types"]["5"]
+    assert lost(forum, "withheld")["posts", "tag_wiki_excerpt"] == truth["types"]["4"]
+    owners = posts.select(pl.col("post_id").alias("parent_id"), pl.col("author_id").alias("asker"))
+    answers = posts.filter(pl.col("kind") == "answer").join(owners, on="parent_id", how="left")
+    assert answers.height == truth["types"]["2"]
+    assert (
+        answers.filter(pl.col("author_id").is_not_null() & pl.col("asker").is_not_null()).height
+        == (truth["answers_with_both_owners"])
+    )
+    assert forum.signals.filter(pl.col("kind") == "accept").height == truth["accepted"]
+    assert asked["author_id"].null_count() == truth["posts_no_owner_id"]
+    assert comments.height == truth["comments"]
+    assert comments["author_id"].null_count() == truth["comments_no_user"]
+    assert comments.filter(pl.col("text").str.contains("@[A-Za-z]")).height == truth["comment_at_mentions"]
