@@ -1,5 +1,6 @@
 """Interaction graphs, champions and cross-role conversations from internal-forum exports."""
 
+from sna.champions import champion_fairness, champion_stability, find_champions, list_facets
 from sna.errors import NotAnswerableError, ReadError, SchemaError, SnaError, SnaWarning
 from sna.forum import (
     Forum,
@@ -13,6 +14,8 @@ from sna.forum import (
 from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
 from sna.network import Network, build_network, network_from_edges
 from sna.readers import list_readers, read_forum, recognise
+from sna.readers.edges import read_edges
+from sna.readers.table import guess_columns, read_table
 from sna.results import Estimate, Hypothesis, Verdict
 from sna.simulate import Simulation, make_forum
 
@@ -32,16 +35,23 @@ __all__ = [
     "Verdict",
     "build_forum",
     "build_network",
+    "champion_fairness",
+    "champion_stability",
     "count_left_out",
+    "find_champions",
+    "guess_columns",
     "join_attribute",
     "list_analyses",
     "list_capabilities",
     "list_edge_rules",
+    "list_facets",
     "list_interactions",
     "list_readers",
     "make_forum",
     "network_from_edges",
+    "read_edges",
     "read_forum",
+    "read_table",
     "recognise",
     "write_forum",
 ]

@@ -276,7 +276,7 @@ def _unpacked(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]
     packed = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if packed is None:
         return raw
-    return cast("IO[bytes]", io.BufferedReader(_Limited(_PACKED[packed](raw), name, size, limits), 1 << 20))
+    return cast("IO[bytes]", io.BufferedReader(_Limited(_PACKED[packed](raw), name, size, limits, raw), 1 << 20))
 
 
 def _is_tar(root: Path) -> bool:
@@ -290,8 +290,11 @@ def _is_tar(root: Path) -> bool:
 class _Limited(io.RawIOBase):
     """Count what a packed stream yields; stop at the ratio and size caps."""
 
-    def __init__(self, stream: IO[bytes], name: str, packed_bytes: int, limits: Limits) -> None:
+    def __init__(
+        self, stream: IO[bytes], name: str, packed_bytes: int, limits: Limits, packed: IO[bytes] | None = None
+    ) -> None:
         self._stream, self._name, self._packed, self._limits, self._given = stream, name, packed_bytes, limits, 0
+        self._under = packed
 
     def readable(self) -> bool:
         return True
@@ -319,4 +322,6 @@ class _Limited(io.RawIOBase):
 
     def close(self) -> None:
         self._stream.close()
+        if self._under is not None:
+            self._under.close()
         super().close()
