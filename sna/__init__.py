@@ -1,6 +1,7 @@
 """Interaction graphs, champions and cross-role conversations from internal-forum exports."""
 
 from sna.champions import champion_fairness, champion_stability, find_champions, list_facets
+from sna.datasets import load_example, load_example_truth
 from sna.errors import NotAnswerableError, ReadError, SchemaError, SnaError, SnaWarning
 from sna.forum import (
     Forum,
@@ -47,6 +48,8 @@ __all__ = [
     "list_facets",
     "list_interactions",
     "list_readers",
+    "load_example",
+    "load_example_truth",
     "make_forum",
     "network_from_edges",
     "read_edges",

@@ -89,7 +89,10 @@ def month_hours(design: Design) -> Floats:
 
 
 def to_times(design: Design, hours: Floats) -> NDArray[np.datetime64]:
-    """Hours since the start as microsecond timestamps; not-a-number becomes not-a-time."""
+    """Hours since the start as timestamps, not-a-number as not-a-time.
+
+    Whole seconds: finer ones would depend on how a processor rounds.
+    """
     start = np.datetime64(design.start.replace(tzinfo=None), "us")
-    whole = np.where(np.isnan(hours), 0, np.round(hours * 3.6e9)).astype(np.int64).astype("timedelta64[us]")
+    whole = np.where(np.isnan(hours), 0, np.floor(hours * 3600)).astype(np.int64).astype("timedelta64[s]")
     return np.where(np.isnan(hours), np.datetime64("NaT"), start + whole)

@@ -76,12 +76,14 @@ def make_talk(design: Design, staff: Staff, *, clock: Clock, rng: np.random.Gene
 
 
 def change_hour(design: Design) -> float:
-    """Hours after the start at which the planted preference changes."""
-    return design.changes_at * (design.end - design.start).total_seconds() / 3600
+    """Hours after the start at which the planted preference changes: the first month after ``changes_at``."""
+    planned = design.changes_at * (design.end - design.start).total_seconds() / 3600
+    months = month_hours(design)
+    return float(months[months >= planned].min(initial=np.inf))
 
 
 def _later(design: Design, months: Floats) -> Bools:
-    return months >= change_hour(design) if design.role_preference_later is not None else np.zeros(len(months), bool)
+    return (months >= change_hour(design)) & (design.role_preference_later is not None)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import polars as pl
 from sna.errors import ParameterError
 from sna.forum import Forum
 
-ROLES = ("Engineering", "Operations", "Sales", "Support", "People", "Finance", "Research", "Legal")
+ROLES = ("Engineering", "Operations", "Sales", "Support", "Research", "People", "Finance", "Legal")
 DEPARTMENTS = ("Pumps", "Valves", "Sensors", "Services", "Logistics", "Controls", "Materials", "Corporate")
 SITES = ("Alderby", "Brunnau", "Castelmar", "Dunvik", "Estrow", "Fallowe")
 
@@ -55,7 +55,8 @@ class Design:
     loud_share, loud_factor
         Decoys: people who start more threads and join more discussions, but answer no more questions.
     role_preference, role_preference_later, changes_at
-        Log-odds preference for responding to one's own role; its value after the share ``changes_at`` of the time.
+        Log-odds preference for responding to one's own role; its value from the first month
+        after the share ``changes_at`` of the time.
     pair_preference
         Further log-odds by (role that starts the thread, role that responds).
     level_gap, upward
@@ -154,6 +155,9 @@ class Design:
                 got=f"Got {self.n_people} people, {self.n_departments} departments.",
                 hint="make n_people at least n_departments + 4",
             )
+        strange = sorted({role for pair in self.pair_preference for role in pair} - set(self.roles))
+        if strange:
+            raise ParameterError(f"pair_preference is by role, of {', '.join(self.roles)}.", got=f"Got {strange}.")
         if self.silent_share > 0.9:
             raise ParameterError("silent_share is at most 0.9: somebody must talk.", got=f"Got {self.silent_share}.")
         if not 0 <= self.censored_weeks < self.n_weeks:
@@ -206,7 +210,7 @@ class Truth:
     misfiled
         Ids of threads recorded in a wrong space.
     role_preference
-        The log-odds planted before and after ``changed_at``.
+        The log-odds planted before and after ``changed_at``, the first of a month (the end, when nothing changes).
     design
         All parameters, nuisances included.
     """

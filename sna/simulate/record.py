@@ -300,7 +300,7 @@ def _truth(
         threads=_threads(design, talk, thread_ids, person_ids),
         misfiled=tuple(thread_ids[i] for i in misfiled),
         role_preference=(design.role_preference, after),
-        changed_at=design.start + timedelta(hours=change_hour(design)),
+        changed_at=min(design.start + timedelta(hours=min(change_hour(design), 1e6)), design.end),
         design=design,
     )
 

@@ -61,7 +61,7 @@ _VIEWS = (
     "Let us try it for a month",
     "Good idea in general",
 )
-_NEWS = ("Notes from the line", "An idea for next quarter", "What we learnt this week", "A change you will see")
+_NEWS = ("Notes from the line about", "An idea for", "What we learnt about", "A change to")
 _SOCIAL = (
     "Who joins the lunch walk",
     "Choir meets again",
@@ -79,7 +79,7 @@ _POOLS = {
     "fun": (_FUN, ("as ever", "with pleasure", "rain or shine"), ("Until then!", "Cheers!", "Bravo!")),
     "thanks": (_CHEERS, ("",), ("",)),
     "turn": (_TURNS, ("",), ("",)),
-    "digest": (("Weekly digest:",), _THINGS, ("and other threads of the week.",)),
+    "digest": (("Weekly digest:",), _THINGS, ("All threads of the week are in the archive.",)),
 }
 SORTS = tuple(_POOLS)
 """The sorts of sentences, in the order of their codes."""
@@ -102,7 +102,8 @@ def make_texts(sorts: NDArray[np.int64], *, rng: np.random.Generator) -> tuple[p
         index = offsets[sorts] + (chosen[place] * sizes[sorts]).astype(np.int64)
         parts.append(pl.Series(words, dtype=pl.String).gather(index))
     frame = pl.DataFrame({"a": parts[0], "b": parts[1], "c": parts[2]})
-    full = frame.select(pl.concat_str(["a", "b", "c"], separator=" ").str.strip_chars_end().alias("text"))["text"]
+    ending = pl.when(pl.col("c") == "").then(pl.lit("")).otherwise(pl.lit(". ") + pl.col("c"))
+    full = frame.select((pl.concat_str(["a", "b"], separator=" ").str.strip_chars_end() + ending).alias("text"))["text"]
     title = frame.select((pl.col("a") + " " + pl.col("b")).str.strip_chars_end().alias("title"))["title"]
     return title.str.head(1).str.to_uppercase() + title.str.slice(1), full.str.head(
         1
