@@ -1,5 +1,6 @@
 """Interaction graphs, champions and cross-role conversations from internal-forum exports."""
 
+from sna.centrality import betweenness, constraint, hits, pagerank, reach, strength
 from sna.champions import champion_fairness, champion_stability, find_champions, list_facets
 from sna.datasets import load_example, load_example_truth
 from sna.errors import NotAnswerableError, ReadError, SchemaError, SnaError, SnaWarning
@@ -34,13 +35,16 @@ __all__ = [
     "SnaWarning",
     "Source",
     "Verdict",
+    "betweenness",
     "build_forum",
     "build_network",
     "champion_fairness",
     "champion_stability",
+    "constraint",
     "count_left_out",
     "find_champions",
     "guess_columns",
+    "hits",
     "join_attribute",
     "list_analyses",
     "list_capabilities",
@@ -52,9 +56,12 @@ __all__ = [
     "load_example_truth",
     "make_forum",
     "network_from_edges",
+    "pagerank",
+    "reach",
     "read_edges",
     "read_forum",
     "read_table",
     "recognise",
+    "strength",
     "write_forum",
 ]

@@ -19,12 +19,14 @@ import polars as pl
 from sna.errors import SchemaError
 
 Integers = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
 _LOW = (1 << 32) - 1
-_DIRECT_LIMIT = 1 << 26
-_SLOTS_PER_ID = 8
+_DIRECT_LIMIT = 1 << 25
+_PIECE = 1 << 17
+_EMPTY = -1
 _EXACT = float(1 << 53)
 
 
@@ -44,90 +46,107 @@ class Packed:
 class Coder:
     """Codes for ids, in order of first appearance.
 
-    Integers below 2**26 are looked up in a table. Everything else goes through a 64-bit key (the integer itself, or
-    the hash of the text) and an open table of slots; what meets an occupied slot is found by binary search. Two texts
-    would be taken for one if their 64-bit hashes were equal: for 300,000 ids the chance is below 3e-9.
+    Integers below 2**25 are looked up in a table by value. Everything else goes through an open-addressing table keyed
+    by 64 bits: the integer itself, or the hash of the text. Two texts would be taken for one if their hashes were
+    equal; among 300,000 ids the chance is below 3e-9.
     """
 
     def __init__(self) -> None:
         self._ids: list[pl.Series] = []
-        self._keys: Keys = np.zeros(0, dtype=np.uint64)
-        self._sorted: Integers = np.zeros(0, dtype=np.int64)
-        self._direct: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
-        self._slots: npt.NDArray[np.int32] = np.zeros(0, dtype=np.int32)
+        self._n = 0
+        self._direct = np.full(0, _EMPTY, dtype=np.int32)
+        self._slots = np.full(1 << 10, _EMPTY, dtype=np.int32)
+        self._slot_keys = np.zeros(1 << 10, dtype=np.uint64)
 
     def ids(self) -> pl.Series:
         """The ids as text, by code."""
         return pl.concat([part.cast(pl.String) for part in self._ids]) if self._ids else pl.Series([], dtype=pl.String)
 
-    def code(self, column: pl.Series) -> npt.NDArray[np.int32]:
+    def code(self, column: pl.Series) -> Codes:
         """One code per row of a column (Int64 or String) without nulls."""
-        if column.is_empty():
-            return np.zeros(0, dtype=np.int32)
-        if column.dtype != pl.String:
-            low, high = column.min(), column.max()
-            if isinstance(low, int) and isinstance(high, int) and low >= 0 and high < _DIRECT_LIMIT:
-                return self._code_direct(column, high)
-        return self._code_keyed(column)
+        codes = np.zeros(len(column), dtype=np.int32)
+        for start in range(0, len(column), _PIECE):
+            piece = column.slice(start, _PIECE)
+            codes[start : start + _PIECE] = self._code_piece(piece)
+        return codes
 
-    def _code_direct(self, column: pl.Series, high: int) -> npt.NDArray[np.int32]:
+    def _code_piece(self, column: pl.Series) -> Codes:
+        if column.dtype == pl.String:
+            return self._code_keyed(column, column.hash().to_numpy())
         values = column.to_numpy()
+        small = (values >= 0) & (values < _DIRECT_LIMIT)
+        if small.all():
+            return self._code_direct(column, values)
+        codes = np.zeros(values.size, dtype=np.int32)
+        codes[small] = self._code_direct(column.filter(pl.Series(small)), values[small])
+        codes[~small] = self._code_keyed(column.filter(pl.Series(~small)), values[~small].view(np.uint64))
+        return codes
+
+    def _name(self, ids: pl.Series) -> Codes:
+        """Codes for ids never seen before."""
+        self._ids.append(ids)
+        self._n += len(ids)
+        return np.arange(self._n - len(ids), self._n, dtype=np.int32)
+
+    def _code_direct(self, column: pl.Series, values: Integers) -> Codes:
+        high = int(values.max(initial=-1))
         if high >= self._direct.size:
-            self._direct = np.full(max(high + 1, min(2 * high, _DIRECT_LIMIT)), -1, dtype=np.int32)
-            known = self._keys.view(np.int64)
-            inside = (known >= 0) & (known < self._direct.size)
-            self._direct[known[inside]] = np.flatnonzero(inside)
+            more = np.full(min(2 * high + 2, _DIRECT_LIMIT) - self._direct.size, _EMPTY, dtype=np.int32)
+            self._direct = np.concatenate([self._direct, more])
         codes = self._direct.take(values)
-        missing = np.flatnonzero(codes < 0)
+        missing = np.flatnonzero(codes == _EMPTY)
         if missing.size:
-            self._learn(column.gather(missing), values.view(np.uint64)[missing])
-            codes[missing] = self._search(values.view(np.uint64)[missing])
-            self._direct[values[missing]] = codes[missing]
+            first = _claim(self._direct, values[missing], missing)
+            self._direct[values[first]] = self._name(column.gather(first))
+            codes[missing] = self._direct.take(values[missing])
         return codes
 
-    def _code_keyed(self, column: pl.Series) -> npt.NDArray[np.int32]:
-        keys = column.hash().to_numpy() if column.dtype == pl.String else column.to_numpy().view(np.uint64)
-        codes, missing = self._try_slots(keys)
-        if missing.size:
-            self._learn(column.gather(missing), keys[missing])
-            codes[missing] = self._search(keys[missing])
+    def _code_keyed(self, column: pl.Series, keys: Keys) -> Codes:
+        self._make_room(keys.size)
+        codes = np.zeros(keys.size, dtype=np.int32)
+        rows, place = np.arange(keys.size), self._place(keys)
+        while rows.size:
+            held = self._slots.take(place)
+            free = np.flatnonzero(held == _EMPTY)
+            if free.size:
+                first = _claim(self._slots, place[free], free)
+                self._slots[place[first]] = self._name(column.gather(rows[first]))
+                self._slot_keys[place[first]] = keys[rows[first]]
+                held = self._slots.take(place)
+            found = self._slot_keys.take(place) == keys.take(rows)
+            codes[rows] = held
+            left = np.flatnonzero(~found)
+            rows, place = rows[left], (place[left] + 1) & (self._slots.size - 1)
         return codes
 
-    def _try_slots(self, keys: Keys) -> tuple[npt.NDArray[np.int32], Integers]:
-        """Codes where the slot's id has this key, and the rows where it has not."""
-        if not self._keys.size:
-            return np.zeros(keys.size, dtype=np.int32), np.arange(keys.size)
-        self._fill_slots()
-        codes = self._slots.take(self._slot(keys))
-        return codes, np.flatnonzero(self._keys.take(codes) != keys)
-
-    def _slot(self, keys: Keys) -> Integers:
+    def _place(self, keys: Keys) -> Integers:
+        """Preferred slot: the top bits of a multiplicative hash (Fibonacci hashing)."""
         spread = keys * np.uint64(0x9E3779B97F4A7C15)
-        return (spread >> np.uint64(65 - int(self._slots.size).bit_length())).view(np.int64)
+        return (spread >> np.uint64(65 - self._slots.size.bit_length())).view(np.int64)
 
-    def _fill_slots(self) -> None:
-        if self._slots.size < _SLOTS_PER_ID * self._keys.size:
-            size = 1 << (2 * _SLOTS_PER_ID * self._keys.size).bit_length()
-            self._slots = np.zeros(size, dtype=np.int32)
-            self._slots[self._slot(self._keys)] = np.arange(self._keys.size, dtype=np.int32)
-
-    def _learn(self, column: pl.Series, keys: Keys) -> None:
-        seen, first = np.unique(keys, return_index=True)
-        if self._keys.size:
-            place = np.searchsorted(self._keys[self._sorted], seen).clip(max=self._keys.size - 1)
-            new = self._keys[self._sorted[place]] != seen
-            seen, first = seen[new], first[new]
-        if not seen.size:
+    def _make_room(self, more: int) -> None:
+        """Keep the table at most a quarter full, whatever the next ``more`` keys are."""
+        if 4 * (self._n + more) <= self._slots.size:
             return
-        start = self._keys.size
-        self._ids.append(column.gather(first))
-        self._keys = np.concatenate([self._keys, seen])
-        self._sorted = np.argsort(self._keys, kind="stable")
-        if self._slots.size:
-            self._slots[self._slot(seen)] = np.arange(start, self._keys.size, dtype=np.int32)
+        full = np.flatnonzero(self._slots != _EMPTY)
+        keys, codes = self._slot_keys[full], self._slots[full]
+        size = 1 << (4 * (self._n + more)).bit_length()
+        self._slots, self._slot_keys = np.full(size, _EMPTY, dtype=np.int32), np.zeros(size, dtype=np.uint64)
+        place = self._place(keys)
+        while keys.size:
+            free = np.flatnonzero(self._slots.take(place) == _EMPTY)
+            first = _claim(self._slots, place[free], free)
+            self._slots[place[first]], self._slot_keys[place[first]] = codes[first], keys[first]
+            left = np.ones(keys.size, dtype=bool)
+            left[first] = False
+            keys, codes, place = keys[left], codes[left], (place[left] + 1) & (size - 1)
 
-    def _search(self, keys: Keys) -> npt.NDArray[np.int32]:
-        return self._sorted[np.searchsorted(self._keys[self._sorted], keys)].astype(np.int32)
+
+def _claim(table: Codes, place: Integers, rows: Integers) -> Integers:
+    """Of rows that want the same empty place in the table, the one that gets it."""
+    marks = (-2 - rows).astype(np.int32)
+    table[place] = marks
+    return rows[table.take(place) == marks]
 
 
 @dataclass
