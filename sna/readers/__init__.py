@@ -15,7 +15,12 @@ from sna.readers.container import Container, open_container
 _MODULES: tuple[str, ...] = (
     "slack",
     "stackexchange",
+    "stack_internal",
+    "github",
+    "discourse_sql",
     "discourse",
+    "mattermost",
+    "mattermost_compliance",
 )
 """Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,11 +115,13 @@ class JsonFiles:
                 for _, item in _stream_items(stream, key, name, pairs=True):
                     yield key, item
 
-    def lines(self, name: str, table: str) -> Iterator[tuple[int, Any]]:
+    def lines(
+        self, name: str, table: str, *, wanted: Callable[[bytes], bool] | None = None
+    ) -> Iterator[tuple[int, Any]]:
         """``(line number, object)`` of a file with one JSON object per line; bad lines are rejected one by one."""
         try:
             for number, line in enumerate(self.container.lines(name), start=1):
-                if not line.strip():
+                if not line.strip() or (wanted is not None and not wanted(line)):
                     continue
                 try:
                     yield number, self._parse(line, name, table, position=f"line {number}")
@@ -239,3 +241,19 @@ def list_spells(
     elif member_now:
         spells.append((ordered[-1][0], None))
     return spells
+
+
+def add_memberships(
+    log: Collector, members: Iterable[tuple[str, str]], moves: Mapping[tuple[str, str], list[tuple[datetime, bool]]]
+) -> None:
+    """Events and spells from joins and leaves, and one open spell for each of today's members (a row of the source)."""
+    now = set(members)
+    for key in now:
+        spells = list_spells(moves.get(key, ()), member_now=True)
+        log.add("memberships", person_id=key[0], space=key[1], valid_from=spells[-1][0])
+    for (person, space), changes in moves.items():
+        for at, joined in changes:
+            log.derive("events", person_id=person, kind="join" if joined else "leave", object=space, at=at)
+        for start, end in list_spells(changes, member_now=(person, space) in now):
+            if end is not None or (person, space) not in now:
+                log.derive("memberships", person_id=person, space=space, valid_from=start, valid_to=end)

@@ -16,12 +16,12 @@ from typing import Any
 from sna.forum import Forum
 from sna.readers.chat import (
     JsonFiles,
+    add_memberships,
     as_dict,
     as_id,
     as_list,
     as_text,
     list_dicts,
-    list_spells,
     peek_json,
 )
 from sna.readers.collect import Collector, Reader, ReadOptions, from_epoch, from_iso, show_progress
@@ -313,7 +313,9 @@ def _read_space(files: JsonFiles, space: _Space, roster: _Roster) -> None:
     _add_missing_roots(talk)
     for row in talk.rows.values():
         _add_post(talk, row)
-    _add_memberships(talk)
+    name = space.name
+    moves = {(person, name): changes for person, changes in talk.moves.items()}
+    add_memberships(files.log, ((person, name) for person in space.members), moves)
 
 
 def _take_message(talk: _Conversation, message: Any, file: str) -> None:
@@ -492,24 +494,6 @@ def _author(roster: _Roster, message: dict[str, Any], kind: str) -> str | None:
 def _profile_name(message: dict[str, Any]) -> str | None:
     profile = as_dict(message.get("user_profile"))
     return as_text(profile.get("real_name")) or as_text(profile.get("name"))
-
-
-def _add_memberships(talk: _Conversation) -> None:
-    for person in talk.space.members:
-        talk.log.add("memberships", **_open_spell(talk, person))
-    for person, moves in talk.moves.items():
-        for at, joined in moves:
-            talk.log.derive(
-                "events", person_id=person, kind="join" if joined else "leave", object=talk.space.name, at=at
-            )
-        for start, end in list_spells(moves, member_now=person in talk.space.members):
-            if end is not None or person not in talk.space.members:
-                talk.log.derive("memberships", person_id=person, space=talk.space.name, valid_from=start, valid_to=end)
-
-
-def _open_spell(talk: _Conversation, person: str) -> dict[str, Any]:
-    start, _ = list_spells(talk.moves.get(person, ()), member_now=True)[-1]
-    return {"person_id": person, "space": talk.space.name, "valid_from": start}
 
 
 # --- other files ------------------------------------------------------------------------------------------------------
