@@ -409,3 +409,277 @@ def test_the_oracle_of_the_fixture_site_holds(shared):
     assert comments.height == truth["comments"]
     assert comments["author_id"].null_count() == truth["comments_no_user"]
     assert comments.filter(pl.col("text").str.contains("@[A-Za-z]")).height == truth["comment_at_mentions"]
+
+
+def owner(key, name="N"):
+    return {"user_id": key, "user_type": "registered", "display_name": name}
+
+
+INTERNAL = {
+    "questions_answers_comments": [
+        {
+            "question_id": 5,
+            "title": "Why &quot;this&quot;?",
+            "tags": ["vpn", "mac"],
+            "owner": owner(1, "Ann"),
+            "creation_date": "2024-03-01T09:00:00.123Z",
+            "body_markdown": "See https://files.example.org/a?sig=secret &amp; more",
+            "up_vote_count": 3,
+            "down_vote_count": 0,
+            "favorite_count": 1,
+            "mentioned_users": [{"id": 4, "name": "Dee"}],
+            "is_deleted": False,
+            "comments": [
+                {"comment_id": 5, "owner": owner(2, "Bob Oak"), "creation_date": 1709287200, "body": "<p>Which?</p>"},
+                {"comment_id": 6, "owner": owner(1, "Ann"), "creation_date": 1709290800, "body": "@BobOak this one"},
+            ],
+            "answers": [
+                {
+                    "answer_id": 5,
+                    "question_id": 5,
+                    "is_accepted": True,
+                    "owner": {"user_type": "does_not_exist", "display_name": "user7"},
+                    "creation_date": 1709287200,
+                    "body": "<p>Like <b>so</b></p>",
+                    "comments": [{"comment_id": 7, "owner": owner(1), "creation_date": 1709290800, "body": "thanks"}],
+                }
+            ],
+        },
+        "not an object",
+        {"title": "no id", "creation_date": 1709287200},
+    ],
+    "articles": [
+        {"article_id": 5, "title": "Guide", "owner": owner(2, "Bob Oak"), "creation_date": 1709287200, "body": "x"}
+    ],
+    "users": [
+        {**owner(1, "Ann"), "email": "ann@example.org", "reputation": 40, "creation_date": 1700000000},
+        {**owner(3, "Silent"), "last_access_date": 1710000000},
+        {"id": 4, "name": "Dee", "department": "IT", "jobTitle": "Lead", "role": "Moderator"},
+    ],
+    "user_groups": [{"id": 9, "name": "helpers", "users": [{"id": 1, "name": "Ann"}, {"name": "lost"}]}],
+    "tags": [{"name": "vpn", "smes": [{"id": 4, "name": "Dee"}]}],
+}
+
+
+@pytest.fixture
+def internal(tmp_path):
+    for name, rows in INTERNAL.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows, indent=4), encoding="utf-8")
+    return tmp_path
+
+
+def test_stack_internal_reads_both_spellings_of_times_and_names(internal):
+    forum = sna.read_forum(internal)
+    assert forum.source.platform == "stack_internal"
+    posts = {row["post_id"]: row for row in forum.posts.iter_rows(named=True)}
+    shown = {
+        key: (row["thread_id"], row["parent_id"], row["kind"], row["author_id"], row["space"])
+        for key, row in posts.items()
+    }
+    assert shown == {
+        "q5": ("q5", None, "root", "1", "vpn"),
+        "a5": ("q5", "q5", "answer", None, "vpn"),
+        "c5": ("q5", "q5", "comment", "2", "vpn"),
+        "c6": ("q5", "q5", "comment", "1", "vpn"),
+        "c7": ("q5", "a5", "comment", "1", "vpn"),
+        "article5": ("article5", None, "root", "2", None),
+    }
+    assert posts["q5"]["created_at"] == moment(2024, 3, 1, 9, 0, 0, 123_000)
+    assert posts["a5"]["created_at"] == moment(2024, 3, 1, 10)
+    assert posts["q5"]["title"] == 'Why "this"?'
+    assert posts["q5"]["text"] == "See https://files.example.org/a & more"
+    assert posts["a5"]["text"] == "Like so"
+
+
+def test_stack_internal_people_roles_groups_experts_and_signals(internal):
+    forum = sna.read_forum(internal)
+    people = forum.people.select("person_id", "name", "email", "placeholder").rows()
+    assert people == [
+        ("1", "Ann", "ann@example.org", False),
+        ("2", "Bob Oak", None, True),
+        ("3", "Silent", None, False),
+        ("4", "Dee", None, False),
+    ]
+    roles = set(forum.roles.select("person_id", "attribute", "value").rows())
+    assert {("4", "department", "IT"), ("4", "job_title", "Lead"), ("4", "sme_tag", "vpn")} <= roles
+    assert ("4", "platform_role", "Moderator") in roles
+    assert set(forum.roles["basis"]) == {"snapshot"}
+    assert forum.memberships.select("person_id", "space").rows() == [("1", "helpers")]
+    assert forum.mentions.rows() == [("c6", "2", "text"), ("q5", "4", "structured")]
+    assert forum.signals.select("post_id", "person_id", "kind", "at", "n").rows() == [
+        ("a5", None, "accept", None, 1),
+        ("q5", None, "bookmark", None, 1),
+        ("q5", None, "upvote", None, 3),
+    ]
+    assert lost(forum) == {
+        ("posts", "not_an_object"): 1,
+        ("posts", "no_id"): 1,
+        ("memberships", "no_id"): 1,
+    }
+    assert forum.supports("roster") == "yes"
+    assert forum.supports("acceptance_time") == "no"
+
+
+def test_stack_internal_in_the_spelling_of_the_newer_api(tmp_path):
+    question = {
+        "id": 8,
+        "title": "T",
+        "tags": [{"id": 1, "name": "vpn"}],
+        "creationDate": "2024-03-01T09:00:00Z",
+        "bodyMarkdown": "b",
+        "owner": {"id": 1, "name": "Ann"},
+        "comments": [],
+        "answers": [
+            {"id": 10, "isAccepted": True, "owner": {"id": 2, "name": "Bob"}, "creationDate": "2024-03-01T10:00:00Z"}
+        ],
+    }
+    (tmp_path / "questions_answers_comments.json").write_text(json.dumps([question]))
+    forum = sna.read_forum(tmp_path)
+    assert forum.posts.select("post_id", "parent_id", "author_id", "space").rows() == [
+        ("q8", None, "1", "vpn"),
+        ("a10", "q8", "2", "vpn"),
+    ]
+    assert forum.signals.select("post_id", "kind").rows() == [("a10", "accept")]
+    assert forum.supports("roster") == "no"
+
+
+def test_stack_internal_api_pages_count_a_repeated_question_once(shared):
+    forum = sna.read_forum(shared / "fixtures/stack_internal/perceval_se_api/stackexchange_question_page.json")
+    assert dict(forum.posts.group_by("kind").len().iter_rows()) == {"root": 1, "answer": 2, "comment": 2}
+    assert forum.people.height == 3
+    assert lost(forum) == {("posts", "duplicate_id"): 1}
+    whole = sna.read_forum(shared / "fixtures/stack_internal")
+    assert whole.posts.equals(forum.posts)
+
+
+DISCUSSION = {
+    "id": "D_1",
+    "number": 7,
+    "title": "How?",
+    "body": "Ask @Bo and @stranger, not `@cy`",
+    "url": "https://github.example.org/acme/forum/discussions/7",
+    "author": {"login": "Ann", "__typename": "User"},
+    "authorAssociation": "MEMBER",
+    "createdAt": "2024-03-01T09:00:00Z",
+    "category": {"name": "Q&A", "isAnswerable": True},
+    "answer": {"id": "DC_2"},
+    "answerChosenAt": "2024-03-03T00:00:00Z",
+    "answerChosenBy": {"login": "cy"},
+    "upvoteCount": 4,
+    "reactionGroups": [
+        {"content": "HEART", "users": {"totalCount": 2}},
+        {"content": "EYES", "users": {"totalCount": 0}},
+    ],
+    "comments": {
+        "nodes": [
+            {"id": "DC_1", "body": "x", "author": None, "createdAt": "2024-03-01T10:00:00Z", "replies": {"nodes": []}},
+            {
+                "id": "DC_2",
+                "body": "so",
+                "author": {"login": "bo"},
+                "createdAt": "2024-03-01T11:00:00Z",
+                "lastEditedAt": "2024-03-01T12:00:00Z",
+                "isAnswer": True,
+                "reactions": {
+                    "nodes": [{"content": "THUMBS_UP", "createdAt": "2024-03-02T00:00:00Z", "user": {"login": "ann"}}]
+                },
+                "replies": {
+                    "nodes": [
+                        {"id": "DC_3", "body": "ok", "author": {"login": "ANN"}, "createdAt": "2024-03-01T13:00:00Z"},
+                        {
+                            "id": "DC_4",
+                            "author": {"login": "ci", "__typename": "Bot"},
+                            "createdAt": "2024-03-01T14:00:00Z",
+                        },
+                    ]
+                },
+            },
+        ]
+    },
+}
+
+
+def test_github_discussions_keep_parents_acceptance_and_reactions(tmp_path):
+    file = tmp_path / "page.json"
+    file.write_text(json.dumps({"data": {"repository": {"discussions": {"nodes": [DISCUSSION]}}}}))
+    forum = sna.read_forum(file)
+    posts = forum.posts.select("post_id", "thread_id", "parent_id", "author_id", "kind", "space").rows()
+    place = ("acme/forum#7", "acme/forum: Q&A")
+    assert posts == [
+        ("acme/forum#7", place[0], None, "ann", "root", place[1]),
+        ("cDC_1", place[0], "acme/forum#7", None, "answer", place[1]),
+        ("cDC_2", place[0], "acme/forum#7", "bo", "answer", place[1]),
+        ("cDC_3", place[0], "cDC_2", "ann", "comment", place[1]),
+        ("cDC_4", place[0], "cDC_2", "ci", "comment", place[1]),
+    ]
+    assert set(forum.posts["parent_basis"]) == {"none", "explicit"}
+    assert dict(forum.people.select("person_id", "kind").iter_rows()) == {
+        "ann": "human", "bo": "human", "ci": "bot", "cy": "human",
+    }  # fmt: skip
+    assert forum.signals.select("post_id", "person_id", "kind", "at", "n").rows() == [
+        ("acme/forum#7", None, "emoji:heart", None, 2),
+        ("acme/forum#7", None, "upvote", None, 4),
+        ("cDC_2", "cy", "accept", moment(2024, 3, 3), 1),
+        ("cDC_2", "ann", "like", moment(2024, 3, 2), 1),
+    ]
+    assert forum.mentions.rows() == [("acme/forum#7", "bo", "text")]
+    assert forum.roles.select("person_id", "value").rows() == [("ann", "member")]
+    assert forum.supports("reply_parent") == "yes"
+    assert forum.supports("acceptance_time") == "yes"
+
+
+def test_github_issues_of_every_shape_read_the_same(tmp_path):
+    place = "https://api.github.example.org/repos/acme/app/issues/3"
+    site = "https://github.example.org/acme/app/issues/3"
+    when = ("2024-03-01T09:00:00Z", "2024-03-01T10:00:00Z")
+    rest = {
+        "issues.json": [{"id": 1, "number": 3, "title": "T", "body": "b", "user": {"login": "ann", "id": 1},
+                         "url": place, "html_url": site, "created_at": when[0], "comments": 1}],
+        "comments.json": [{"id": 11, "issue_url": place, "user": {"login": "bo", "id": 2}, "body": "c",
+                           "created_at": when[1], "html_url": f"{site}#issuecomment-11"}],
+    }  # fmt: skip
+    archive = {
+        "issues_000001.json": [{"type": "issue", "url": site, "user": "https://github.example.org/ann", "title": "T",
+                                "body": "b", "created_at": when[0]}],
+        "issue_comments_000001.json": [{"type": "issue_comment", "url": f"{site}#issuecomment-11", "issue": site,
+                                        "id": 11, "user": "https://github.example.org/bo", "body": "c", "created_at": when[1]}],
+        "users_000001.json": [{"type": "user", "login": "ann", "name": "Ann A", "emails": []}],
+    }  # fmt: skip
+    tool = {
+        "list.json": [{"number": 3, "title": "T", "body": "b", "author": {"login": "ann"}, "url": site,
+                       "createdAt": when[0], "comments": [{"id": 11, "author": {"login": "bo"}, "body": "c", "createdAt": when[1]}]}],
+    }  # fmt: skip
+    read = []
+    for number, files in enumerate((rest, archive, tool)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, rows in files.items():
+            (folder / name).write_text(json.dumps(rows))
+        forum = sna.read_forum(folder)
+        assert forum.source.platform == "github"
+        assert lost(forum) == {}
+        read.append(forum.posts)
+    assert read[0].select("post_id", "parent_id", "parent_basis", "author_id", "space").rows() == [
+        ("acme/app#3", None, "none", "ann", "acme/app"),
+        ("c11", "acme/app#3", "root_default", "bo", "acme/app"),
+    ]
+    assert read[1].equals(read[0])
+    assert read[2].equals(read[0])
+
+
+def test_github_fixture_counts(shared):
+    forum = sna.read_forum(shared / "fixtures/github")
+    assert dict(forum.posts.group_by("kind").len().iter_rows()) == {"root": 2, "reply": 2}
+    assert forum.signals["n"].sum() == 5
+    assert lost(forum) == {("posts", "duplicate_id"): 1, ("signals", "no_post"): 5}
+    assert forum.supports("acceptance") == "no"
+    table = forum.accounting()
+    assert (table["added"] >= 0).all()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"items": [1]}', '[{"question_id": 1}', "[" * 100_000])
+def test_json_without_posts_is_refused_in_words(tmp_path, text):
+    for name in ("questions_answers_comments.json", "issues.json"):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(sna.SnaError):
+            sna.read_forum(tmp_path / name)

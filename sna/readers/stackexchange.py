@@ -113,7 +113,7 @@ def read(container: Container, options: ReadOptions) -> Forum:
     _add_badges(source, into)
     _add_system(into)
     _add_signals(source, into, accepted=accepted, known=known)
-    _add_mentions(into)
+    add_name_mentions(into)
     absent = {need for table, needs in _NEEDS_FILE.items() if table not in dump for need in needs}
     return into.forum(
         capabilities={name: "no" if name in absent else level for name, level in CAPABILITIES.items()},
@@ -403,8 +403,8 @@ def _known_answers(accepted: pl.DataFrame, posts: pl.DataFrame, into: Collector)
     return joined.filter(pl.col("_known")).drop("_known")
 
 
-def _add_mentions(into: Collector) -> None:
-    """``@Name`` in a comment that fits exactly one earlier participant of the post it is written under."""
+def add_name_mentions(into: Collector) -> None:
+    """Add ``@Name`` in a comment as a mention when it fits exactly one earlier participant of the post it is under."""
     posts = into.table("posts").unique("post_id", maintain_order=True)
     names = _plain_names(into.table("people"))
     comments = posts.filter((pl.col("kind") == "comment") & pl.col("text").str.contains("@", literal=True))
