@@ -16,7 +16,10 @@ from sna.forum import (
 from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
 from sna.network import Network, build_network, network_from_edges
 from sna.readers import list_readers, read_forum, recognise
+from sna.readers.discourse_db import read_discourse_database
 from sna.readers.edges import read_edges
+from sna.readers.org import OrgData, read_org
+from sna.readers.org_join import add_org
 from sna.readers.table import guess_columns, read_table
 from sna.results import Estimate, Hypothesis, Verdict
 from sna.simulate import Simulation, make_forum
@@ -28,6 +31,7 @@ __all__ = [
     "Hypothesis",
     "Network",
     "NotAnswerableError",
+    "OrgData",
     "ReadError",
     "SchemaError",
     "Simulation",
@@ -35,6 +39,7 @@ __all__ = [
     "SnaWarning",
     "Source",
     "Verdict",
+    "add_org",
     "betweenness",
     "build_forum",
     "build_network",
@@ -58,8 +63,10 @@ __all__ = [
     "network_from_edges",
     "pagerank",
     "reach",
+    "read_discourse_database",
     "read_edges",
     "read_forum",
+    "read_org",
     "read_table",
     "recognise",
     "strength",
