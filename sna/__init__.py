@@ -15,6 +15,7 @@ from sna.forum import (
 )
 from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
 from sna.network import Network, build_network, network_from_edges
+from sna.privacy import audit_suppression, pseudonymise, suppress_small_groups, without_opted_out, write_csv_safely
 from sna.readers import list_readers, read_forum, recognise
 from sna.readers.discourse_db import read_discourse_database
 from sna.readers.edges import read_edges
@@ -40,6 +41,7 @@ __all__ = [
     "Source",
     "Verdict",
     "add_org",
+    "audit_suppression",
     "betweenness",
     "build_forum",
     "build_network",
@@ -62,6 +64,7 @@ __all__ = [
     "make_forum",
     "network_from_edges",
     "pagerank",
+    "pseudonymise",
     "reach",
     "read_discourse_database",
     "read_edges",
@@ -70,5 +73,8 @@ __all__ = [
     "read_table",
     "recognise",
     "strength",
+    "suppress_small_groups",
+    "without_opted_out",
+    "write_csv_safely",
     "write_forum",
 ]

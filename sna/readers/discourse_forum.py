@@ -36,8 +36,8 @@ def make_forum(
     _write_posts(posts, collector)
     _note_incomplete(tables, topics, collector)
     _write_mentions(tables, posts, collector)
-    reactions = _reactions(tables)
-    named = pl.concat([reactions, _actions(tables, reactions, collector), _bookmarks(tables)])
+    reactions = _reactions(tables, collector)
+    named = pl.concat([reactions, _actions(tables, reactions, collector), _bookmarks(tables, collector)])
     for signals in (named, _anonymous_likes(tables, named), _acceptances(tables, posts)):
         _write_signals(signals, hidden, collector)
     _write_events(tables, topics, collector)
@@ -235,11 +235,8 @@ def _write_mentions(tables: Tables, posts: pl.DataFrame, collector: Collector) -
 
 
 def _write_signals(signals: pl.DataFrame, hidden: pl.Series, collector: Collector) -> None:
-    private = pl.col("post_id").is_in(hidden.implode()).fill_null(False)
-    n = signals.filter(private).height
-    if n:
-        collector.withhold("signals", "private_space", file="", n=n)
-    collector.add_frame("signals", signals.filter(~private))
+    private = pl.col("post_id").is_in(hidden.implode())
+    collector.add_frame("signals", _told(signals, private, "private_space", collector))
 
 
 def _signal(post: pl.Expr, kind: pl.Expr, person: pl.Expr, at: pl.Expr, n: pl.Expr | None = None) -> list[pl.Expr]:
@@ -257,7 +254,7 @@ def _reaction_kind() -> pl.Expr:
     return pl.when(code.is_in(_HEARTS)).then(pl.lit("like")).otherwise(pl.lit("emoji:") + code)
 
 
-def _reactions(tables: Tables) -> pl.DataFrame:
+def _reactions(tables: Tables, collector: Collector) -> pl.DataFrame:
     """Who reacted with what (databases), or how many did (JSON)."""
     reactions = tables.get("discourse_reactions_reactions")
     if not tables.has("discourse_reactions_reaction_users"):
@@ -267,7 +264,7 @@ def _reactions(tables: Tables) -> pl.DataFrame:
     users = tables.get("discourse_reactions_reaction_users").join(
         reactions.select(pl.col("id").alias("reaction_id"), "reaction_value"), on="reaction_id", how="left"
     )
-    return users.filter(pl.col("reaction_value").is_not_null()).select(
+    return _told(users, pl.col("reaction_value").is_null(), "reaction_unknown", collector).select(
         _signal(pl.col("post_id"), _reaction_kind(), pl.col("user_id"), moment("created_at"))
     )
 
@@ -276,11 +273,8 @@ def _actions(tables: Tables, reactions: pl.DataFrame, collector: Collector) -> p
     """Likes, bookmarks and flags by person; the like that the reactions plugin writes beside a reaction is not two."""
     kind = pl.col("post_action_type_id").replace_strict(_ACTION_KINDS, default=None, return_dtype=pl.String)
     actions = tables.get("post_actions").with_columns(kind.alias("_kind"))
-    undone = pl.col("deleted_at").is_not_null()
-    for reason, rule in (("undone", undone), ("other_action", ~undone & pl.col("_kind").is_null())):
-        if n := actions.filter(rule).height:
-            collector.withhold("signals", reason, file="", n=n)
-    kept = actions.filter(~undone & pl.col("_kind").is_not_null())
+    standing = _told(actions, pl.col("deleted_at").is_not_null(), "undone", collector)
+    kept = _told(standing, pl.col("_kind").is_null(), "other_action", collector)
     signals = kept.select(_signal(pl.col("post_id"), pl.col("_kind"), pl.col("user_id"), moment("created_at")))
     likes = signals.filter(pl.col("kind") == "like")
     twice = likes.join(reactions, on=["post_id", "person_id"], how="semi")
@@ -290,11 +284,19 @@ def _actions(tables: Tables, reactions: pl.DataFrame, collector: Collector) -> p
     return pl.concat([single, signals.filter(pl.col("kind") != "like")])
 
 
-def _bookmarks(tables: Tables) -> pl.DataFrame:
+def _bookmarks(tables: Tables, collector: Collector) -> pl.DataFrame:
     rows = tables.get("bookmarks")
     on_post = pl.when(pl.col("bookmarkable_type") == "Post").then("bookmarkable_id").otherwise("post_id")
-    rows = rows.with_columns(on_post.alias("post_id")).filter(pl.col("post_id").is_not_null())
+    rows = _told(rows.with_columns(on_post.alias("post_id")), pl.col("post_id").is_null(), "not_on_a_post", collector)
     return rows.select(_signal(pl.col("post_id"), pl.lit("bookmark"), pl.col("user_id"), moment("created_at")))
+
+
+def _told(signals: pl.DataFrame, out: pl.Expr, reason: str, collector: Collector) -> pl.DataFrame:
+    """Rows for which ``out`` does not hold; the others are counted as withheld."""
+    marked = signals.with_columns(out.fill_null(False).alias("_out"))
+    if n := marked.filter("_out").height:
+        collector.withhold("signals", reason, file="", n=n)
+    return marked.filter(~pl.col("_out")).drop("_out")
 
 
 def _anonymous_likes(tables: Tables, named: pl.DataFrame) -> pl.DataFrame:
@@ -311,13 +313,13 @@ def _anonymous_likes(tables: Tables, named: pl.DataFrame) -> pl.DataFrame:
 
 def _acceptances(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
     """Accepted answers from the table of newer versions, the custom fields of older ones, and the activity log."""
-    rows = [_solved_topics(tables, posts), *_solved_fields(tables)]
-    accepted = pl.concat([frame.with_columns(pl.lit(9 - i).alias("_rank")) for i, frame in enumerate(rows)])
+    fields = pl.concat(_solved_fields(tables)).with_columns(pl.lit(1).alias("_rank"))
+    accepted = pl.concat([_solved_topics(tables, posts).with_columns(pl.lit(3).alias("_rank")), fields])
     log = tables.get("user_actions").filter(pl.col("action_type") == "15")
     logged = log.select(
         pl.col("target_post_id").alias("post_id"), pl.col("acting_user_id").alias("person_id"), "created_at"
     )
-    logged = logged.join(accepted, on="post_id", how="semi").with_columns(pl.lit(5).alias("_rank"))
+    logged = logged.join(accepted, on="post_id", how="semi").with_columns(pl.lit(2).alias("_rank"))
     merged = merged_rows(pl.concat([accepted, logged]), "post_id", newest="_rank")
     return merged.select(_signal(pl.col("post_id"), pl.lit("accept"), pl.col("person_id"), moment("created_at")))
 
