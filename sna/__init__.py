@@ -13,8 +13,29 @@ from sna.forum import (
     list_capabilities,
     write_forum,
 )
+from sna.homophily import (
+    assortativity,
+    coleman_homophily,
+    cross_role_share,
+    ei_index,
+)
+from sna.inference import (
+    adjust_p,
+    monte_carlo_p,
+)
 from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
+from sna.mixing import (
+    cross_role_change,
+    cross_role_ladder,
+    cross_role_level,
+    list_silent_pairs,
+    mixing_ladder,
+    mixing_matrix,
+)
 from sna.network import Network, build_network, network_from_edges
+from sna.nulls import (
+    Null,
+)
 from sna.privacy import audit_suppression, pseudonymise, suppress_small_groups, without_opted_out, write_csv_safely
 from sna.readers import list_readers, read_forum, recognise
 from sna.readers.discourse_db import read_discourse_database
@@ -24,6 +45,11 @@ from sna.readers.org_join import add_org
 from sna.readers.table import guess_columns, read_table
 from sna.results import Estimate, Hypothesis, Verdict
 from sna.simulate import Simulation, make_forum
+from sna.threads import (
+    list_threads,
+    roles_per_thread,
+    thread_participation,
+)
 
 __all__ = [
     "EDGE_RULES",
@@ -32,6 +58,7 @@ __all__ = [
     "Hypothesis",
     "Network",
     "NotAnswerableError",
+    "Null",
     "OrgData",
     "ReadError",
     "SchemaError",
@@ -41,14 +68,22 @@ __all__ = [
     "Source",
     "Verdict",
     "add_org",
+    "adjust_p",
+    "assortativity",
     "audit_suppression",
     "betweenness",
     "build_forum",
     "build_network",
     "champion_fairness",
     "champion_stability",
+    "coleman_homophily",
     "constraint",
     "count_left_out",
+    "cross_role_change",
+    "cross_role_ladder",
+    "cross_role_level",
+    "cross_role_share",
+    "ei_index",
     "find_champions",
     "guess_columns",
     "hits",
@@ -59,9 +94,14 @@ __all__ = [
     "list_facets",
     "list_interactions",
     "list_readers",
+    "list_silent_pairs",
+    "list_threads",
     "load_example",
     "load_example_truth",
     "make_forum",
+    "mixing_ladder",
+    "mixing_matrix",
+    "monte_carlo_p",
     "network_from_edges",
     "pagerank",
     "pseudonymise",
@@ -72,8 +112,10 @@ __all__ = [
     "read_org",
     "read_table",
     "recognise",
+    "roles_per_thread",
     "strength",
     "suppress_small_groups",
+    "thread_participation",
     "without_opted_out",
     "write_csv_safely",
     "write_forum",
