@@ -14,6 +14,7 @@ from sna.readers.container import Container, open_container
 
 _MODULES: tuple[str, ...] = (
     "slack",
+    "teams",
     "stackexchange",
     "stack_internal",
     "github",
@@ -21,6 +22,7 @@ _MODULES: tuple[str, ...] = (
     "discourse",
     "mattermost",
     "mattermost_compliance",
+    "viva_engage",
 )
 """Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""
 

@@ -244,13 +244,22 @@ def list_spells(
 
 
 def add_memberships(
-    log: Collector, members: Iterable[tuple[str, str]], moves: Mapping[tuple[str, str], list[tuple[datetime, bool]]]
+    log: Collector,
+    members: Iterable[tuple[str, str]],
+    moves: Mapping[tuple[str, str], list[tuple[datetime, bool]]],
+    *,
+    implied: Iterable[tuple[str, str]] = (),
 ) -> None:
-    """Events and spells from joins and leaves, and one open spell for each of today's members (a row of the source)."""
-    now = set(members)
+    """Events and spells from joins and leaves, and one open spell for each of today's members.
+
+    ``members`` are rows of the source; ``implied`` memberships follow from them.
+    """
+    listed = set(members)
+    now = listed | set(implied)
     for key in now:
         spells = list_spells(moves.get(key, ()), member_now=True)
-        log.add("memberships", person_id=key[0], space=key[1], valid_from=spells[-1][0])
+        add = log.add if key in listed else log.derive
+        add("memberships", person_id=key[0], space=key[1], valid_from=spells[-1][0])
     for (person, space), changes in moves.items():
         for at, joined in changes:
             log.derive("events", person_id=person, kind="join" if joined else "leave", object=space, at=at)
