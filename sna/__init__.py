@@ -1,5 +1,6 @@
 """Interaction graphs, champions and cross-role conversations from internal-forum exports."""
 
+from sna.answers import compare_waits, list_waits, time_to_answer, waiting_curve, waiting_time_change
 from sna.centrality import betweenness, constraint, hits, pagerank, reach, strength
 from sna.champions import champion_fairness, champion_stability, find_champions, list_facets
 from sna.datasets import load_example, load_example_truth
@@ -40,6 +41,7 @@ from sna.privacy import audit_suppression, pseudonymise, suppress_small_groups, 
 from sna.readers import list_readers, read_forum, recognise
 from sna.readers.discourse_db import read_discourse_database
 from sna.readers.edges import read_edges
+from sna.readers.identity import list_identity_links, merge_forums, suggest_identities
 from sna.readers.org import OrgData, read_org
 from sna.readers.org_join import add_org
 from sna.readers.table import guess_columns, read_table
@@ -77,6 +79,7 @@ __all__ = [
     "champion_fairness",
     "champion_stability",
     "coleman_homophily",
+    "compare_waits",
     "constraint",
     "count_left_out",
     "cross_role_change",
@@ -92,13 +95,16 @@ __all__ = [
     "list_capabilities",
     "list_edge_rules",
     "list_facets",
+    "list_identity_links",
     "list_interactions",
     "list_readers",
     "list_silent_pairs",
     "list_threads",
+    "list_waits",
     "load_example",
     "load_example_truth",
     "make_forum",
+    "merge_forums",
     "mixing_ladder",
     "mixing_matrix",
     "monte_carlo_p",
@@ -114,8 +120,12 @@ __all__ = [
     "recognise",
     "roles_per_thread",
     "strength",
+    "suggest_identities",
     "suppress_small_groups",
     "thread_participation",
+    "time_to_answer",
+    "waiting_curve",
+    "waiting_time_change",
     "without_opted_out",
     "write_csv_safely",
     "write_forum",
