@@ -23,6 +23,7 @@ ORDER = [
     "inference",
     "shrinkage",
     "ranks",
+    "survival",
     "centrality",
     "brokerage",
     "mixing",
