@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from sna.readers.collect import Collector
 from sna.readers.container import Container
+from sna.readers.csvrows import MORE, iter_csv, peek_header
 from sna.readers.discourse_people import SECRET_FIELD, field_attribute
 from sna.readers.discourse_tables import Tables
 
@@ -27,13 +26,11 @@ _ACTIONS = {
     "grant_moderation": "34",
     "revoke_moderation": "35",
 }
-_CELL_BYTES = 1024 * 1024
 
 
 def csv_kind(container: Container, name: str) -> str | None:
     """Say "users" or "staff" when a CSV is one of Discourse's own, else None."""
-    first = container.peek(name, 8192).decode("utf-8-sig", "replace").splitlines()[:1]
-    header = {cell.strip().strip('"') for cell in first[0].split(",")} if first else set()
+    header = {cell.strip() for cell in peek_header(container, name)}
     return "users" if header >= _USER_HEADER else "staff" if header >= _STAFF_HEADER else None
 
 
@@ -45,35 +42,24 @@ def take_csvs(container: Container, tables: Tables, collector: Collector) -> lis
         if kind:
             used.append(name)
             take = _take_user if kind == "users" else _take_action
-            for position, row in _rows(container, name):
+            for position, row in iter_csv(container, name, plain=False):
                 take(row, tables, collector, file=name, position=position)
     return used
 
 
-def _rows(container: Container, name: str) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """Rows by header name; cells a short row lacks are None, as Discourse leaves the last one out."""
-    csv.field_size_limit(_CELL_BYTES)
-    with container.open(name) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-        yield from enumerate(csv.DictReader(text, restkey="_more"), start=2)
-        text.detach()
-
-
-def _take_user(
-    row: Mapping[str, str | None], tables: Tables, collector: Collector, *, file: str, position: int
-) -> None:
+def _take_user(row: Mapping[str, str], tables: Tables, collector: Collector, *, file: str, position: int) -> None:
     person = (row.get("id") or "").strip()
     if not re.fullmatch(r"-?\d{1,19}", person):
         collector.reject("people", "bad_id", file=file, position=position, detail=person)
         return
-    if row.get("_more"):
+    if MORE in row:
         collector.note("people", "row_too_long", file=file, position=position)
     cells = {name: row.get(name) or None for name in _USER_CELLS}
     tables.add("users", id=person, listed=True, seen_at=_LATEST, **cells)
     tables.add("user_profiles", user_id=person, location=row.get("location"))
     tables.add("single_sign_on_records", user_id=person, external_id=row.get("external_id"))
     for header, value in row.items():
-        label = _FIELD.match(header or "")
+        label = _FIELD.match(header)
         if label and value and not SECRET_FIELD.search(header):
             tables.add("own_fields", user_id=person, attribute=field_attribute(label[1]), value=value)
     for group in (row.get("group_names") or "").split(";"):
@@ -81,9 +67,7 @@ def _take_user(
             tables.add("group_users", group_id=group.strip(), user_id=person)
 
 
-def _take_action(
-    row: Mapping[str, str | None], tables: Tables, collector: Collector, *, file: str, position: int
-) -> None:
+def _take_action(row: Mapping[str, str], tables: Tables, collector: Collector, *, file: str, position: int) -> None:
     action = _ACTIONS.get((row.get("action") or "").strip())
     if action is None:
         collector.withhold("roles", "other_staff_action", file=file)

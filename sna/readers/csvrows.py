@@ -1,0 +1,80 @@
+"""Rows of a CSV one by one, by header name; damage ends in a `ReadError`, odd rows are the caller's to judge."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from sna.errors import ReadError
+from sna.readers.container import Container
+from sna.readers.encodings import find_encoding
+
+CELL_BYTES = 16 * 1024 * 1024
+MORE = "_more"
+"""Key of what a row has beyond its header."""
+
+
+def plain_header(name: str) -> str:
+    """Header name in lower case with underscores.
+
+    Examples
+    --------
+    >>> plain_header("Thread ID "), plain_header("repliedToId")
+    ('thread_id', 'replied_to_id')
+    """
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
+
+
+def peek_header(container: Container, name: str) -> list[str]:
+    """Header cells of a CSV, read from its first bytes."""
+    head = container.peek(name, 65_536)
+    wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = head.decode("utf-16" if wide else "utf-8-sig", "replace")
+    try:
+        return next(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), [])
+    except csv.Error:
+        return []
+
+
+def iter_csv(container: Container, name: str, *, plain: bool = True) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells by header name; cells a short row lacks are left out, those too many are under `MORE`.
+
+    Parameters
+    ----------
+    plain
+        Names by `plain_header`; False keeps them as written.
+
+    Raises
+    ------
+    ReadError
+        A cell longer than 16 MB, or quotes that never end.
+    """
+    found = find_encoding(container, name)
+    first = container.peek(name, 65_536).decode(found.encoding, "replace")
+    usual = csv.field_size_limit(CELL_BYTES)
+    with container.open(name) as stream:
+        text = io.TextIOWrapper(stream, encoding=found.encoding, errors="replace", newline="")
+        rows = csv.reader(text, delimiter=_delimiter(first))
+        try:
+            header = [plain_header(cell) if plain else cell.strip() for cell in next(rows, [])]
+            for row in rows:
+                if row:
+                    cells = dict(zip(header, row, strict=False))
+                    yield rows.line_num, {**cells, MORE: "1"} if len(row) > len(header) else cells
+        except csv.Error as error:
+            raise ReadError(
+                f"{name} must be a CSV with cells below {CELL_BYTES:,} characters.",
+                got=f"{error} near line {rows.line_num:,}.",
+                hint="export it again",
+            ) from error
+        finally:
+            csv.field_size_limit(usual)
+            text.detach()
+
+
+def _delimiter(text: str) -> str:
+    line = text.split("\n", 1)[0]
+    return max(",;\t", key=line.count)
