@@ -2,9 +2,11 @@
 
 from sna.answers import compare_waits, list_waits, time_to_answer, waiting_curve, waiting_time_change
 from sna.centrality import betweenness, constraint, hits, pagerank, reach, strength
-from sna.champions import champion_fairness, champion_stability, find_champions, list_facets
+from sna.champions import champion_fairness, champion_stability, ensemble_score, find_champions, list_facets
 from sna.datasets import load_example, load_example_truth
 from sna.errors import NotAnswerableError, ReadError, SchemaError, SnaError, SnaWarning
+from sna.evidence import champion_evidence, list_war_stories
+from sna.expertise import COMPARATORS
 from sna.forum import (
     Forum,
     Source,
@@ -38,6 +40,7 @@ from sna.nulls import (
     Null,
 )
 from sna.privacy import audit_suppression, pseudonymise, suppress_small_groups, without_opted_out, write_csv_safely
+from sna.ranks import find_top_set, rank_sets
 from sna.readers import list_readers, read_forum, recognise
 from sna.readers.discourse_db import read_discourse_database
 from sna.readers.edges import read_edges
@@ -46,14 +49,17 @@ from sna.readers.org import OrgData, read_org
 from sna.readers.org_join import add_org
 from sna.readers.table import guess_columns, read_table
 from sna.results import Estimate, Hypothesis, Verdict
+from sna.shrinkage import select_by_local_fdr, shrink_means, shrink_rates, shrink_shares
 from sna.simulate import Simulation, make_forum
 from sna.threads import (
     list_threads,
     roles_per_thread,
     thread_participation,
 )
+from sna.validation import forum_before, validate_champions, validate_labels
 
 __all__ = [
+    "COMPARATORS",
     "EDGE_RULES",
     "Estimate",
     "Forum",
@@ -76,6 +82,7 @@ __all__ = [
     "betweenness",
     "build_forum",
     "build_network",
+    "champion_evidence",
     "champion_fairness",
     "champion_stability",
     "coleman_homophily",
@@ -87,7 +94,10 @@ __all__ = [
     "cross_role_level",
     "cross_role_share",
     "ei_index",
+    "ensemble_score",
     "find_champions",
+    "find_top_set",
+    "forum_before",
     "guess_columns",
     "hits",
     "join_attribute",
@@ -101,6 +111,7 @@ __all__ = [
     "list_silent_pairs",
     "list_threads",
     "list_waits",
+    "list_war_stories",
     "load_example",
     "load_example_truth",
     "make_forum",
@@ -111,6 +122,7 @@ __all__ = [
     "network_from_edges",
     "pagerank",
     "pseudonymise",
+    "rank_sets",
     "reach",
     "read_discourse_database",
     "read_edges",
@@ -119,11 +131,17 @@ __all__ = [
     "read_table",
     "recognise",
     "roles_per_thread",
+    "select_by_local_fdr",
+    "shrink_means",
+    "shrink_rates",
+    "shrink_shares",
     "strength",
     "suggest_identities",
     "suppress_small_groups",
     "thread_participation",
     "time_to_answer",
+    "validate_champions",
+    "validate_labels",
     "waiting_curve",
     "waiting_time_change",
     "without_opted_out",
