@@ -169,6 +169,14 @@ def test_summing_equals_the_plainest_way_in_any_order(data, far, text, weighted,
     assert again.equals(network)  # to the last digit
 
 
+def test_the_order_of_rows_changes_no_digit_of_a_sum():
+    weights = [0.1, 0.2, 0.3, 0.7, 1e9 + 0.1, 1e-9, 12345.678]
+    edges = make_edges(*((f"a{i % 3}", "b", weight) for i in range(3) for weight in weights for _ in range(9)))
+    network = sna.network_from_edges(edges)
+    for seed in range(10):
+        assert sna.network_from_edges(edges.sample(fraction=1, shuffle=True, seed=seed)).equals(network)
+
+
 def test_many_ids_in_many_pieces(monkeypatch):
     """Tables grow, slots collide and ids return in later pieces; each id keeps one code."""
     monkeypatch.setattr(_network, "_PIECE", 97)
