@@ -642,12 +642,14 @@ def test_github_issues_of_every_shape_read_the_same(tmp_path):
         "issues_000001.json": [{"type": "issue", "url": site, "user": "https://github.example.org/ann", "title": "T",
                                 "body": "b", "created_at": when[0]}],
         "issue_comments_000001.json": [{"type": "issue_comment", "url": f"{site}#issuecomment-11", "issue": site,
-                                        "id": 11, "user": "https://github.example.org/bo", "body": "c", "created_at": when[1]}],
+                                        "id": 11, "user": "https://github.example.org/bo", "body": "c",
+                                        "created_at": when[1]}],
         "users_000001.json": [{"type": "user", "login": "ann", "name": "Ann A", "emails": []}],
     }  # fmt: skip
     tool = {
         "list.json": [{"number": 3, "title": "T", "body": "b", "author": {"login": "ann"}, "url": site,
-                       "createdAt": when[0], "comments": [{"id": 11, "author": {"login": "bo"}, "body": "c", "createdAt": when[1]}]}],
+                       "createdAt": when[0], "comments": [{"id": 11, "author": {"login": "bo"}, "body": "c",
+                                                           "createdAt": when[1]}]}],
     }  # fmt: skip
     read = []
     for number, files in enumerate((rest, archive, tool)):

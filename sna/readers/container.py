@@ -11,6 +11,8 @@ import gzip
 import io
 import lzma
 import re
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,15 +22,28 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from sna.errors import MissingDependencyError, ReadError
+from sna.errors import ReadError
+from sna.readers import sevenzip
 
 _PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
     ".bz2": lambda raw: cast("IO[bytes]", bz2.BZ2File(raw)),
     ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115 (closed by _Limited)
 }
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz"}
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, NotImplementedError)
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    NotImplementedError,
+    UnicodeDecodeError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -126,13 +141,13 @@ def open_container(path: str | Path, *, limits: Limits = LIMITS) -> Iterator[Con
     with root.open("rb") as handle:
         head = handle.read(8)
     try:
-        if zipfile.is_zipfile(root) or head.startswith(b"PK\x03\x04"):
-            with zipfile.ZipFile(root, metadata_encoding="utf-8") as archive:
+        if head.startswith(_ZIP):
+            with _open_zip(root) as archive:
                 yield _zip(root, archive, limits)
         elif head.startswith(b"7z\xbc\xaf\x27\x1c"):
             yield _sevenzip(root, limits)
-        elif _is_tar(root):
-            with tarfile.open(root, "r:*") as bundle:
+        elif _is_tar(root, limits):
+            with _tar_stream(root, limits) as stream, tarfile.open(fileobj=stream, mode="r:") as bundle:
                 yield _tar(root, bundle, limits)
         else:
             yield _single(root, limits)
@@ -148,7 +163,10 @@ def _folder(root: Path, limits: Limits) -> Container:
     files: dict[str, Path] = {}
     for item in sorted(root.rglob("*")):
         if item.is_file() and not item.is_symlink() and not item.name.startswith("."):
-            files[_plain_name(item.relative_to(root).as_posix())] = item
+            name = item.relative_to(root).as_posix()
+            files[name if (plain := _plain_name(name)) in files else plain] = item
+        if len(files) > limits.members:
+            raise _too_many(root, limits)
     if not files:
         raise ReadError(f"{root} must hold an export.", got="The folder is empty.", hint="check the path")
 
@@ -165,6 +183,14 @@ def _single(root: Path, limits: Limits) -> Container:
     return Container(root, "file", (_plain_name(root.name),), limits, opener)
 
 
+def _open_zip(root: Path) -> zipfile.ZipFile:
+    """Names are UTF-8 where they can be, else the code page that old tools use."""
+    try:
+        return zipfile.ZipFile(root, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(root)
+
+
 def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
     infos = [info for info in archive.infolist() if not info.is_dir()]
     _check_members(root, [(info.orig_filename, info.file_size) for info in infos], limits)
@@ -174,6 +200,8 @@ def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
             raise ReadError(
                 f"{root.name} must not be encrypted.", got=f"{info.filename} has a password.", hint="decrypt it first"
             )
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise ReadError(f"{root.name} must hold plain files only.", got=f"{info.filename} is a link.")
 
     def opener(name: str) -> IO[bytes]:
         info = by_name[name]
@@ -204,34 +232,22 @@ def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
     return Container(root, "tar", tuple(sorted(by_name)), limits, opener)
 
 
+def _tar_stream(root: Path, limits: Limits) -> IO[bytes]:
+    """The tar itself, unpacked on the fly when it is gzip, bzip2 or xz."""
+    raw = root.open("rb")
+    return _unwrapped(raw, root.name, root.stat().st_size, limits)
+
+
 def _sevenzip(root: Path, limits: Limits) -> Container:
-    try:
-        import py7zr
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Reading 7z archives needs py7zr.", hint="pip install 'sna-toolkit[sevenzip]'"
-        ) from error
-    try:
-        with py7zr.SevenZipFile(root) as archive:
-            if archive.needs_password():
-                raise ReadError(
-                    f"{root.name} must not be encrypted.", got="It has a password.", hint="decrypt it first"
-                )
-            members = [(item.filename, int(item.uncompressed or 0)) for item in archive.list() if not item.is_directory]
-    except (py7zr.exceptions.ArchiveError, AttributeError, IndexError, ValueError, TypeError, KeyError) as error:
-        if isinstance(error, ReadError):
-            raise
-        raise ReadError(
-            f"{root.name} must be a whole 7z archive.", got=f"{error}.", hint="download it again"
-        ) from error
+    members = sevenzip.list_members(root)
     _check_members(root, members, limits)
     by_name = {_plain_name(name): name for name, _ in members}
+    sizes = dict(members)
 
     def opener(name: str) -> IO[bytes]:
-        factory = py7zr.io.BytesIOFactory(limits.member_bytes)
-        with py7zr.SevenZipFile(root) as archive:
-            archive.extract(targets=[by_name[name]], factory=factory)
-        return io.BytesIO(factory.products[by_name[name]].read())
+        member = by_name[name]
+        stream = _Limited(sevenzip.open_member(root, member), name, root.stat().st_size, limits)
+        return _unpacked(cast("IO[bytes]", io.BufferedReader(stream, 1 << 20)), member, sizes[member], limits)
 
     return Container(root, "7z", tuple(sorted(by_name)), limits, opener)
 
@@ -254,6 +270,8 @@ def _check_members(root: Path, members: list[tuple[str, int]], limits: Limits) -
     total = sum(size for _, size in members)
     if total > limits.total_bytes:
         raise ReadError(f"{root.name} may unpack to {limits.total_bytes:,} bytes.", got=f"{total:,} bytes.")
+    if total > max(limits.ratio_from_bytes, limits.ratio * root.stat().st_size):
+        raise _bomb(root.name, limits)
 
 
 def _too_many(root: Path, limits: Limits) -> ReadError:
@@ -261,40 +279,49 @@ def _too_many(root: Path, limits: Limits) -> ReadError:
 
 
 def _plain_name(name: str) -> str:
-    clean = name.replace("\\", "/").removeprefix("./")
+    clean = _ODD.sub("\ufffd", name.replace("\\", "/").removeprefix("./"))
     suffix = PurePosixPath(clean).suffix.lower()
     return clean[: -len(suffix)] if suffix in _PACKED else clean
 
 
 def _unpacked(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]:
     """Unpack gzip, bzip2 or xz on the fly when name and first bytes say so."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in _PACKED:
-        return raw
-    head = raw.read(5)
-    raw.seek(0)
+    return _unwrapped(raw, name, size, limits) if PurePosixPath(name).suffix.lower() in _PACKED else raw
+
+
+def _unwrapped(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]:
+    head = cast("io.BufferedReader", raw).peek(5)[:5]
     packed = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if packed is None:
         return raw
     return cast("IO[bytes]", io.BufferedReader(_Limited(_PACKED[packed](raw), name, size, limits, raw), 1 << 20))
 
 
-def _is_tar(root: Path) -> bool:
+def _is_tar(root: Path, limits: Limits) -> bool:
     try:
-        with tarfile.open(root, "r:*") as bundle:
+        with _tar_stream(root, limits) as stream, tarfile.open(fileobj=stream, mode="r:") as bundle:
             return bundle.next() is not None
     except _DAMAGED:
         return False
 
 
+def _bomb(name: str, limits: Limits) -> ReadError:
+    return ReadError(
+        f"{name} may unpack to {limits.ratio:.0f} times its packed size.",
+        got="It unpacks to more: this looks like an archive bomb.",
+        hint="unpack it yourself if you trust it, and give the folder",
+    )
+
+
 class _Limited(io.RawIOBase):
-    """Count what a packed stream yields; stop at the ratio and size caps."""
+    """What a packed stream yields; stops at the ratio and size caps, whether it is read or skipped."""
 
     def __init__(
         self, stream: IO[bytes], name: str, packed_bytes: int, limits: Limits, packed: IO[bytes] | None = None
     ) -> None:
-        self._stream, self._name, self._packed, self._limits, self._given = stream, name, packed_bytes, limits, 0
-        self._under = packed
+        self._stream, self._name, self._limits, self._at, self._under = stream, name, limits, 0, packed
+        most = max(limits.ratio_from_bytes, limits.ratio * max(packed_bytes, 1))
+        self._most = min(most, limits.member_bytes)
 
     def readable(self) -> bool:
         return True
@@ -302,22 +329,20 @@ class _Limited(io.RawIOBase):
     def seekable(self) -> bool:
         return self._stream.seekable()
 
+    def tell(self) -> int:
+        return self._at
+
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._given = 0
-        return self._stream.seek(offset, whence)
+        self._check(offset + (self._at if whence == io.SEEK_CUR else 0))
+        self._at = self._stream.seek(offset, whence)
+        return self._at
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
         data = self._stream.read(len(view))
         view[: len(data)] = data
-        self._given += len(data)
-        over_ratio = self._given > max(self._limits.ratio_from_bytes, self._limits.ratio * max(self._packed, 1))
-        if over_ratio or self._given > self._limits.member_bytes:
-            raise ReadError(
-                f"{self._name} may unpack to {self._limits.ratio:.0f} times its packed size.",
-                got="It unpacks to more: this looks like an archive bomb.",
-                hint="unpack it yourself if you trust it, and give the folder",
-            )
+        self._at += len(data)
+        self._check(self._at)
         return len(data)
 
     def close(self) -> None:
@@ -325,3 +350,7 @@ class _Limited(io.RawIOBase):
         if self._under is not None:
             self._under.close()
         super().close()
+
+    def _check(self, position: int) -> None:
+        if position > self._most:
+            raise _bomb(self._name, self._limits)
