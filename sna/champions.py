@@ -6,7 +6,7 @@ expected share of false names; ranks are sets. Facets stay apart; `ensemble_scor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import reduce
 from typing import Any
@@ -323,3 +323,84 @@ def _wilson(successes: np.ndarray, trials: np.ndarray, level: float) -> tuple[np
     centre = (successes + z**2 / 2) / size
     half = z / size * np.sqrt(trials * share * (1 - share) + z**2 / 4)
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+ENSEMBLE_WEIGHTS: Mapping[str, float] = {
+    "recent_helps": 1.0,
+    "recent_people": 0.5,
+    "recent_weeks": 0.5,
+    "recent_recognised": 0.5,
+    "recent_posts": 0.1,
+}
+"""Weights of `ensemble_score`: round numbers, the same for every forum."""
+HALF_LIFE_SHARE = 1 / 6
+"""Half-life of an act in `ensemble_score`, as a share of the history known."""
+
+
+def ensemble_score(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """One list for those who need one: who is likely to go on helping, judged from what they did lately.
+
+    Every act counts ``2 ** (-age / half_life)`` with a half-life of a sixth of the history, so that what a person did
+    lately counts most and an early champion who left fades. The score is the sum of `ENSEMBLE_WEIGHTS` times the
+    faded counts: threads helped in 1, distinct people helped 0.5 (each at the latest help), weeks with a post 0.5,
+    helps accepted or thanked 0.5, posts 0.1.
+
+    Parameters
+    ----------
+    since, until
+        Window of the acts; age is counted back from its end.
+
+    Returns
+    -------
+    DataFrame
+        ``person_id, score`` and the five faded counts, for all humans who did not opt out, best first (then by id).
+
+    Notes
+    -----
+    This is a forecast of presence, not a bright spot: it does not adjust for role, tenure or chances, and selects
+    nobody. `find_champions` does. The weights are round and the same everywhere; docs/validation.md holds them
+    against the usual scores on forums of several kinds, and tells how wide the plateau of equally good weights is.
+
+    When it misleads: it follows those who are active now; an expert on leave fades as one who has gone.
+
+    Source: an exponentially discounted count is the sufficient statistic of a Poisson rate that drifts (the discounted
+    gamma-Poisson model, West & Harrison 1997); recency and frequency as in Fader, Hardie & Lee (2005).
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1", "2"], "thread_id": ["1", "1"], "author_id": ["ann", "bob"],
+    ...                       "kind": ["root", "reply"], "created_at": ["2024-01-01", "2024-01-02"]})
+    >>> ensemble_score(build_forum(posts=posts)).select("person_id", pl.col("recent_helps").round(3)).rows()
+    [('bob', 1.0), ('ann', 0.0)]
+    """
+    helping = build_helping(forum, since=since, until=until)
+    half_life = max((helping.until - helping.since).total_seconds() * HALF_LIFE_SHARE, 1.0)
+    helps = helping.helps.sort("at")
+    posts = forum.posts.filter(pl.col("created_at").is_between(helping.since, helping.until, closed="left")).select(
+        pl.col("author_id").alias("person_id"), at="created_at"
+    )
+    weeks = posts.with_columns(week=((helping.until - pl.col("at")).dt.total_seconds() // (7 * 86400)))
+    recognised = helps.filter((pl.col("n_accepted") + pl.col("n_thanks")) > 0)
+    parts = {
+        "recent_helps": helps,
+        "recent_people": helps.unique(["person_id", "asker_id"], keep="last"),
+        "recent_weeks": weeks.sort("at").unique(["person_id", "week"], keep="last"),
+        "recent_recognised": recognised,
+        "recent_posts": posts,
+    }
+    people = forum.people.filter((pl.col("kind") == "human") & ~pl.col("opt_out")).select("person_id")
+    for name, acts in parts.items():
+        faded = _faded(acts, helping.until, half_life).rename({"faded": name})
+        people = people.join(faded, on="person_id", how="left").with_columns(pl.col(name).fill_null(0.0))
+    score = pl.sum_horizontal(pl.col(name) * weight for name, weight in ENSEMBLE_WEIGHTS.items())
+    # Sums are rounded so that the order in which polars adds cannot decide a tie.
+    table = people.with_columns(score.round(9).alias("score"))
+    return table.select("person_id", "score", *parts).sort("score", "person_id", descending=[True, False])
+
+
+def _faded(acts: pl.DataFrame, until: datetime, half_life: float) -> pl.DataFrame:
+    age = (until - pl.col("at")).dt.total_seconds() / half_life
+    ordered = acts.sort("person_id", "at")
+    weighted = ordered.select("person_id", (-age * np.log(2)).exp().alias("faded"))
+    return weighted.group_by("person_id", maintain_order=True).agg(pl.col("faded").sum().round(9))

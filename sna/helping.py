@@ -19,8 +19,9 @@ from sna.forum import Forum
 from sna.interactions import POSITIVE_REACTIONS, list_interactions, make_window
 from sna.schema import TIME
 
-OPPORTUNITIES = ("auto", "memberships", "attention", "spaces", "all")
+OPPORTUNITIES = ("auto", "reads", "memberships", "attention", "spaces", "all")
 """How a person's chances are counted; see `count_chances`."""
+_READ_KINDS = ("view", "read")
 _THANKS = ("thanks", "endorse")
 _PRIOR_PARTICIPATIONS = 1.0
 _GRACE = timedelta(days=90)
@@ -126,12 +127,12 @@ def count_chances(forum: Forum, helping: Helping, *, opportunity: str = "auto") 
     forum, helping
         The forum, and `build_helping` of it.
     opportunity
-        "memberships": threads in the spaces of which one was a member at that time. "attention": threads while
-        active, each space counted in full when the person's share of participations there is at least the space's
+        "reads": views recorded for the person. "memberships": threads in the spaces of which one was a member at that
+        time. "attention": threads while active, each space counted in full when the person's share of participations there is at least the space's
         share of all threads, else in proportion (shares, so that taking part more does not raise it; one prior
         participation spread like all threads). "spaces": all threads in each space where the person took part at
-        all. "all": all threads while active. "auto": memberships where known, attention where there are several
-        spaces, else all. Active is from joining, or the first sign of life, until leaving, or 90 days after the last.
+        all. "all": all threads while active. "auto": the first of these that the source
+        can tell. Active is from joining, or the first sign of life, until leaving, or 90 days after the last.
 
     Returns
     -------
@@ -145,6 +146,8 @@ def count_chances(forum: Forum, helping: Helping, *, opportunity: str = "auto") 
         For an unknown opportunity, or memberships where there are none.
     """
     rule = _opportunity_rule(forum, helping, opportunity)
+    if rule == "reads":
+        return _count_reads(forum, helping)
     cells = _cells(forum, helping, rule)
     counted = _count_in_cells(helping.chances, cells)
     total = counted.group_by("person_id").agg(pl.col("n_chances").sum(), pl.col("n_chances_people").sum())
@@ -157,7 +160,9 @@ def count_chances(forum: Forum, helping: Helping, *, opportunity: str = "auto") 
 def list_opportunities(forum: Forum) -> tuple[str, ...]:
     """The definitions of opportunity this forum can support, the default one first."""
     spaces = forum.posts["space"].drop_nulls().n_unique()
-    found = ("memberships",) if not forum.memberships.is_empty() and spaces else ()
+    read = forum.events["kind"].is_in(_READ_KINDS).any() and forum.supports("reads") == "yes"
+    found: tuple[str, ...] = ("reads",) if read else ()
+    found += ("memberships",) if not forum.memberships.is_empty() and spaces else ()
     return (*found, *(("attention", "spaces") if spaces > 1 else ()), "all")
 
 
@@ -167,9 +172,11 @@ def _opportunity_rule(forum: Forum, helping: Helping, opportunity: str) -> str:
     if helping.basis != "threads":
         return "all"
     known = list_opportunities(forum)
-    if opportunity == "memberships" and "memberships" not in known:
+    if opportunity in ("reads", "memberships") and opportunity not in known:
         raise ParameterError(
-            "opportunity='memberships' needs memberships and spaces.", got="None are known.", hint="opportunity='auto'"
+            f"opportunity={opportunity!r} needs them recorded per person.",
+            got="They are not.",
+            hint="opportunity='auto'",
         )
     return known[0] if opportunity == "auto" else opportunity
 
@@ -313,6 +320,17 @@ def _spans(forum: Forum, since: datetime, until: datetime) -> pl.DataFrame:
         gone.alias("end"),
         (by_act & (pl.col("first_seen") >= since)).alias("entered_by_act"),
         weeks=((here - start).dt.total_seconds() / _WEEK_SECONDS).clip(lower_bound=0.0),
+    )
+
+
+def _count_reads(forum: Forum, helping: Helping) -> pl.DataFrame:
+    inside = pl.col("at").is_between(helping.since, helping.until, closed="left")
+    reads = forum.events.filter(pl.col("kind").is_in(_READ_KINDS) & inside)
+    counts = reads.group_by("person_id").agg(pl.col("n").sum().cast(pl.Float64).alias("n_chances"))
+    people_share = helping.chances["asker_id"].n_unique() / max(helping.chances.height, 1)
+    rows = helping.spans.select("person_id").join(counts, on="person_id", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("n_chances").fill_null(0.0)).with_columns(
+        n_chances_people=pl.col("n_chances") * people_share, opportunity=pl.lit("reads")
     )
 
 
