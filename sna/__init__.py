@@ -1,5 +1,6 @@
 """Interaction graphs, champions and cross-role conversations from internal-forum exports."""
 
+from sna.activity import person_activity, visible_posts, weekly_activity
 from sna.answers import compare_waits, list_waits, time_to_answer, waiting_curve, waiting_time_change
 from sna.centrality import betweenness, constraint, hits, pagerank, reach, strength
 from sna.champions import champion_fairness, champion_stability, ensemble_score, find_champions, list_facets
@@ -121,6 +122,7 @@ __all__ = [
     "monte_carlo_p",
     "network_from_edges",
     "pagerank",
+    "person_activity",
     "pseudonymise",
     "rank_sets",
     "reach",
@@ -142,8 +144,10 @@ __all__ = [
     "time_to_answer",
     "validate_champions",
     "validate_labels",
+    "visible_posts",
     "waiting_curve",
     "waiting_time_change",
+    "weekly_activity",
     "without_opted_out",
     "write_csv_safely",
     "write_forum",
