@@ -22,6 +22,8 @@ _MODULES: tuple[str, ...] = (
     "discourse",
     "mattermost",
     "mattermost_compliance",
+    "zulip",
+    "gitter",
     "viva_engage",
 )
 """Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""

@@ -21,6 +21,7 @@ from sna.readers.container import Container
 WHOLE_BYTES = 64 * 1024**2
 """Documents up to this size are parsed at once; larger ones are streamed item by item."""
 
+_FEW_KEYS = 3
 _BOM = b"\xef\xbb\xbf"
 _ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\."
@@ -99,9 +100,12 @@ class JsonFiles:
                 head = stream.read(self.whole_bytes + 1)
             if len(head) <= self.whole_bytes:
                 yield from _items_of(self._parse(head, name, table), under)
+            elif head.removeprefix(_BOM).lstrip()[:1] == b"[":
+                yield from self._streamed(name, "")
+            elif len(under) > _FEW_KEYS:
+                yield from self._streamed_tables(name, under)
             else:
-                is_array = head.removeprefix(_BOM).lstrip()[:1] == b"["
-                for key in ("",) if is_array else under:
+                for key in under:
                     yield from self._streamed(name, key)
         except ReadError as error:
             self._damaged(name, table, error)
@@ -114,6 +118,13 @@ class JsonFiles:
             with self.container.open(name) as stream:
                 for _, item in _stream_items(stream, key, name, pairs=True):
                     yield key, item
+
+    def _streamed_tables(self, name: str, under: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        """Many arrays in one pass; memory holds one array at a time, and they come in the order of the file."""
+        with self.container.open(name) as stream:
+            for key, value in _stream_items(stream, "", name, pairs=True):
+                if key in under:
+                    yield from _items_of({key: value}, (key,))
 
     def lines(
         self, name: str, table: str, *, wanted: Callable[[bytes], bool] | None = None
