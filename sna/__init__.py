@@ -36,10 +36,12 @@ from sna.mixing import (
     mixing_ladder,
     mixing_matrix,
 )
+from sna.momentum import change_week, cohort_retention, momentum_change, novelty_floor, reply_genealogy, weekly_momentum
 from sna.network import Network, build_network, network_from_edges
 from sna.nulls import (
     Null,
 )
+from sna.plot import plot_champions, plot_mixing_matrix, plot_momentum, plot_network, plot_waiting
 from sna.privacy import audit_suppression, pseudonymise, suppress_small_groups, without_opted_out, write_csv_safely
 from sna.ranks import find_top_set, rank_sets
 from sna.readers import list_readers, read_forum, recognise
@@ -49,6 +51,7 @@ from sna.readers.identity import list_identity_links, merge_forums, suggest_iden
 from sna.readers.org import OrgData, read_org
 from sna.readers.org_join import add_org
 from sna.readers.table import guess_columns, read_table
+from sna.report import ReportOptions, render_report, write_report
 from sna.results import Estimate, Hypothesis, Verdict
 from sna.shrinkage import select_by_local_fdr, shrink_means, shrink_rates, shrink_shares
 from sna.simulate import Simulation, make_forum
@@ -70,6 +73,7 @@ __all__ = [
     "Null",
     "OrgData",
     "ReadError",
+    "ReportOptions",
     "SchemaError",
     "Simulation",
     "SnaError",
@@ -86,6 +90,8 @@ __all__ = [
     "champion_evidence",
     "champion_fairness",
     "champion_stability",
+    "change_week",
+    "cohort_retention",
     "coleman_homophily",
     "compare_waits",
     "constraint",
@@ -119,10 +125,17 @@ __all__ = [
     "merge_forums",
     "mixing_ladder",
     "mixing_matrix",
+    "momentum_change",
     "monte_carlo_p",
     "network_from_edges",
+    "novelty_floor",
     "pagerank",
     "person_activity",
+    "plot_champions",
+    "plot_mixing_matrix",
+    "plot_momentum",
+    "plot_network",
+    "plot_waiting",
     "pseudonymise",
     "rank_sets",
     "reach",
@@ -132,6 +145,8 @@ __all__ = [
     "read_org",
     "read_table",
     "recognise",
+    "render_report",
+    "reply_genealogy",
     "roles_per_thread",
     "select_by_local_fdr",
     "shrink_means",
@@ -148,7 +163,9 @@ __all__ = [
     "waiting_curve",
     "waiting_time_change",
     "weekly_activity",
+    "weekly_momentum",
     "without_opted_out",
     "write_csv_safely",
     "write_forum",
+    "write_report",
 ]

@@ -329,18 +329,18 @@ def compare_waits(
 def waiting_time_change(
     forum: Forum,
     *,
-    at: Moment,
+    split_at: Moment,
     since: Moment = None,
     until: Moment = None,
     kinds: Sequence[str] = ("answer", "reply"),
     horizon_days: float = HORIZON_DAYS,
     level: float = 0.95,
 ) -> Estimate:
-    """Change of the restricted mean wait: questions asked from ``at`` on minus those asked before.
+    """Change of the restricted mean wait: questions asked from ``split_at`` on minus those asked before.
 
     Parameters
     ----------
-    at
+    split_at
         The moment that parts the questions.
     since, until
         Questions considered.
@@ -362,9 +362,11 @@ def waiting_time_change(
     Each question is censored at the export, so that a later period with less time behind it does not look worse
     (or better). When it misleads: a change in what is asked looks like a change in how fast it is answered.
     """
-    parted = make_window(at, None)[0]
+    parted = make_window(split_at, None)[0]
     if parted is None:
-        raise ParameterError("at is the moment that parts the questions.", got="Got None.", hint='at="2024-06-01"')
+        raise ParameterError(
+            "split_at is the moment that parts the questions.", got="Got None.", hint='split_at="2024-06-01"'
+        )
     waits = list_waits(forum, since=since, until=until, kinds=kinds)
     later = (waits["asked_at"] >= parted).to_numpy()
     hours, observed, horizon = waits["wait_hours"].to_numpy(), waits["is_answered"].to_numpy(), horizon_days * 24

@@ -117,18 +117,18 @@ def test_a_planted_slowdown_shows_with_its_sign_and_none_without():
             ]
         return forum_of(rows)
 
-    slower = answers.waiting_time_change(joined(24), at=day(5))
+    slower = answers.waiting_time_change(joined(24), split_at=day(5))
     assert slower.value == pytest.approx(16, abs=6)
     assert slower.low > 0
     assert slower.p_value < 0.001
-    same = answers.waiting_time_change(joined(8), at=day(5))
+    same = answers.waiting_time_change(joined(8), split_at=day(5))
     assert same.low < 0 < same.high
     assert same.p_value > 0.05
 
 
 def test_the_later_period_is_not_judged_before_it_was_followed(four):
     with pytest.raises(sna.NotAnswerableError, match="followed for 7 days"):
-        answers.waiting_time_change(four, at=day(12))
+        answers.waiting_time_change(four, split_at=day(12))
     with pytest.raises(sna.NotAnswerableError, match="two groups"):
         answers.compare_waits(four, by="year")
 
