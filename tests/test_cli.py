@@ -1,0 +1,153 @@
+"""The command line as a newcomer meets it: right answers, clear messages, exit codes, never a traceback."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from click.testing import CliRunner
+
+import sna
+from sna.cli import main
+
+QUESTION = (
+    '<row Id="1" PostTypeId="1" CreationDate="2024-01-01T10:00:00.000" OwnerUserId="1" Title="How?" Body="b" '
+    'AcceptedAnswerId="2" />'
+)
+ANSWER = '<row Id="2" PostTypeId="2" ParentId="1" CreationDate="2024-01-02T10:00:00.000" OwnerUserId="2" Body="so" />'
+WIKI = '<row Id="9" PostTypeId="5" CreationDate="2024-01-01T10:00:00.000" Body="about a tag" />'
+USERS = "".join(
+    f'<row Id="{i}" Reputation="1" CreationDate="2023-12-01T00:00:00.000" DisplayName="{name}" />\n'
+    for i, name in ((1, "Ann &lt;b&gt;"), (2, "Bob"), (3, "Silent"))
+)
+
+
+def posts_xml(*rows: str) -> str:
+    return '<?xml version="1.0" encoding="utf-8"?>\n<posts>\n' + "\n".join(rows) + "\n</posts>\n"
+
+
+@pytest.fixture
+def export(tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "Posts.xml").write_text(posts_xml(QUESTION, ANSWER), encoding="utf-8")
+    (folder / "Users.xml").write_text(f'<?xml version="1.0"?>\n<users>\n{USERS}</users>\n', encoding="utf-8")
+    return folder
+
+
+def run(*args):
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+def test_check_says_what_it_is_what_was_used_and_what_it_supports(export):
+    result = run("check", export)
+    assert result.exit_code == 0, result.output
+    assert "Recognised: stackexchange, because" in result.output
+    assert "posts                 2          2" in result.output
+    assert "[no     ] silent readers" in result.output
+
+
+def test_check_json_gives_scripts_the_same(export):
+    facts = json.loads(run("check", export, "--json").stdout)
+    assert facts["tables"]["posts"] == {"read": 2, "used": 2, "rejected": 0, "withheld": 0, "added": 0}
+    assert facts["tables"]["people"]["used"] == 3
+    assert facts["capabilities"]["acceptance"] == "yes"
+    assert {"analysis": "silent readers", "answerable": "no", "because": "reads: no"} in facts["analyses"]
+
+
+def test_a_zip_is_read_as_its_folder_is(export, tmp_path):
+    packed = tmp_path / "site.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in export.iterdir():
+            archive.write(file, f"site/{file.name}")
+    from_zip, from_folder = (json.loads(run("check", p, "--json").stdout) for p in (packed, export))
+    assert from_zip["tables"] == from_folder["tables"]
+
+
+def test_convert_writes_tables_that_read_back_equal(export, tmp_path):
+    assert run("convert", export, tmp_path / "out").exit_code == 0
+    assert sna.read_forum(tmp_path / "out").equals(sna.read_forum(export))
+
+
+def test_report_writes_one_self_contained_file(export, tmp_path):
+    result = run("report", export, "--out", tmp_path / "report", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "Report: " in result.output
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+def damaged(tmp_path, name, data: bytes):
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+def truncated_zip(tmp_path):
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Posts.xml", posts_xml(QUESTION) * 50)
+    return damaged(tmp_path, "cut.zip", whole.read_bytes()[:-60])
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "message"),
+    [
+        (lambda t: t / "nowhere.zip", 3, "must exist"),
+        (lambda t: damaged(t, "empty.zip", b""), 3, "is empty"),
+        (lambda t: damaged(t, "notes.bin", b"\x00\x01\x02 nothing we know"), 4, "which is none of them"),
+        (truncated_zip, 3, "damaged"),
+        (lambda t: damaged(t, "Posts.xml", posts_xml(WIKI).encode()), 3, "must hold posts"),
+    ],
+)
+def test_every_bad_export_gets_a_sentence_and_an_exit_code(tmp_path, make, code, message):
+    result = run("check", make(tmp_path), "--quiet")
+    assert result.exit_code == code, result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_bad_dates_duplicate_ids_and_unknown_rows_are_counted_not_fatal(tmp_path):
+    bad_date = QUESTION.replace("2024-01-01T10:00:00.000", "yesterday").replace('<row Id="1"', '<row Id="7"')
+    (tmp_path / "Posts.xml").write_text(posts_xml(QUESTION, QUESTION, ANSWER, bad_date), encoding="utf-8")
+    facts = json.loads(run("check", tmp_path, "--json").stdout)
+    assert facts["tables"]["posts"]["read"] == 4
+    assert facts["tables"]["posts"]["used"] == 3
+    assert {"table": "posts", "kind": "rejected", "reason": "duplicate_id", "n": 1} in facts["issues"]
+    assert {"table": "posts", "kind": "repaired", "reason": "bad_time", "n": 1} in facts["issues"]
+
+
+def test_a_byte_that_is_not_utf8_is_no_traceback(tmp_path):
+    text = posts_xml(QUESTION.replace('Body="b"', 'Body="caf\udce9"'), ANSWER)
+    (tmp_path / "Posts.xml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    result = run("check", tmp_path, "--json")
+    assert result.exit_code in (0, 3), result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    (tmp_path / "people.csv").write_text("colour,shoe\nred,42\n", encoding="utf-8")
+    (tmp_path / "Posts.xml").write_text(posts_xml(QUESTION, ANSWER), encoding="utf-8")
+    result = run("check", tmp_path / "Posts.xml", "--org", tmp_path / "people.csv")
+    assert result.exit_code in (3, 4, 5), result.output
+    assert "colour" in result.output
+
+
+def test_wrong_usage_is_exit_code_two():
+    assert run("check").exit_code == 2
+    assert run("report", "x", "--example").exit_code == 2
+
+
+def test_terminal_escapes_in_an_export_do_not_reach_the_terminal(tmp_path):
+    path = damaged(tmp_path, "evil\x1b[31m.bin", b"nothing")
+    assert "\x1b" not in run("check", path).output
+
+
+def test_the_installed_command_answers():
+    result = subprocess.run([sys.executable, "-m", "sna", "--version"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    assert "0.1.0" in result.stdout
