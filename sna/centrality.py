@@ -368,7 +368,7 @@ def _power_iteration(matrix: sparse.csr_array, restart: Floats, damping: float, 
 def _leading_authority(matrix: sparse.csr_array, tolerance: float) -> Floats:
     """The part of equal scores that lies in the leading eigenspace of A'A."""
     backwards = matrix.T
-    x = np.ones(matrix.shape[0])
+    x = backwards @ matrix.sum(axis=1)  # equal scores multiplied once: nobody without a tie takes part in rounding
     for _ in range(_RESTARTS):
         x, residual = _lanczos(lambda v: backwards @ (matrix @ v), x, tolerance)
         if residual <= tolerance:
