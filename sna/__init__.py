@@ -2,6 +2,12 @@
 
 from sna.activity import person_activity, visible_posts, weekly_activity
 from sna.answers import compare_waits, list_waits, time_to_answer, waiting_curve, waiting_time_change
+from sna.brokerage import (
+    bridging_loss,
+    brokerage_roles,
+    brokerage_totals,
+    list_bridges,
+)
 from sna.centrality import betweenness, constraint, hits, pagerank, reach, strength
 from sna.champions import champion_fairness, champion_stability, ensemble_score, find_champions, list_facets
 from sna.datasets import load_example, load_example_truth
@@ -16,6 +22,9 @@ from sna.forum import (
     list_analyses,
     list_capabilities,
     write_forum,
+)
+from sna.hierarchy import (
+    hierarchy_flow,
 )
 from sna.homophily import (
     assortativity,
@@ -38,6 +47,10 @@ from sna.mixing import (
 )
 from sna.momentum import change_week, cohort_retention, momentum_change, novelty_floor, reply_genealogy, weekly_momentum
 from sna.network import Network, build_network, network_from_edges
+from sna.novelty import (
+    list_new_ties,
+    novel_tie_share,
+)
 from sna.nulls import (
     Null,
 )
@@ -85,6 +98,9 @@ __all__ = [
     "assortativity",
     "audit_suppression",
     "betweenness",
+    "bridging_loss",
+    "brokerage_roles",
+    "brokerage_totals",
     "build_forum",
     "build_network",
     "champion_evidence",
@@ -106,14 +122,17 @@ __all__ = [
     "find_top_set",
     "forum_before",
     "guess_columns",
+    "hierarchy_flow",
     "hits",
     "join_attribute",
     "list_analyses",
+    "list_bridges",
     "list_capabilities",
     "list_edge_rules",
     "list_facets",
     "list_identity_links",
     "list_interactions",
+    "list_new_ties",
     "list_readers",
     "list_silent_pairs",
     "list_threads",
@@ -128,6 +147,7 @@ __all__ = [
     "momentum_change",
     "monte_carlo_p",
     "network_from_edges",
+    "novel_tie_share",
     "novelty_floor",
     "pagerank",
     "person_activity",

@@ -25,13 +25,17 @@ _STRATIFIED = ("channel-stratified", "thread participation")
 
 @dataclass(frozen=True)
 class Coded:
-    """Pairs with the ids behind the codes; ``threads`` in order of their start, ``people`` sorted."""
+    """Pairs with the ids behind the codes; ``threads`` in order of their start, ``people`` sorted.
+
+    ``space`` and ``period`` are codes of each pair; together they make the stratum.
+    """
 
     pairs: Pairs
     people: pl.Series
     threads: pl.Series
     started: pl.Series
     space: Ints
+    period: Ints
 
     @property
     def missing(self) -> int:
@@ -127,7 +131,7 @@ def code_network(network: Network, by: str) -> Coded:
     )
 
 
-def code_any(data: Forum | Network, by: str, kinds: Sequence[str], since: Moment, until: Moment) -> Coded:
+def code_any(data: Forum | Network, by: str, *, kinds: Sequence[str], since: Moment, until: Moment) -> Coded:
     """Interactions of a forum, or the ties of a network."""
     if isinstance(data, Network):
         return code_network(data, by)
@@ -147,18 +151,24 @@ def _code(rows: pl.DataFrame, period: str) -> Coded:
     )
     codes = threads.select("thread_id", pl.int_range(pl.len(), dtype=pl.Int64).alias("_thread"))
     thread = rows.select("thread_id").join(codes, on="thread_id", how="left", maintain_order="left")["_thread"]
-    strata = rows.select(pl.struct("space", "at").rank("dense").cast(pl.Int64) - 1).to_series()
+    space, when = _dense(rows["space"]), _dense(rows["at"])
+    _, stratum = np.unique(when * (space.max(initial=0) + 1) + space, return_inverse=True)
     pairs = Pairs(
         source=source,
         target=target,
         source_group=source_group,
         target_group=target_group,
-        stratum=strata.fill_null(0).to_numpy().copy(),
+        stratum=stratum.astype(np.int64),
         thread=thread.fill_null(-1).to_numpy().copy(),
         groups=tuple(groups),
     )
-    spaces = (rows["space"].rank("dense").cast(pl.Int64) - 1).to_numpy().copy()
-    return Coded(pairs, people, threads["thread_id"], threads["started_at"], spaces)
+    return Coded(pairs, people, threads["thread_id"], threads["started_at"], space, when)
+
+
+def _dense(column: pl.Series) -> Ints:
+    """Codes by rank; null is code 0 where there is one."""
+    ranks = column.rank("dense").cast(pl.Int64)
+    return (ranks.fill_null(0) - int(not column.has_nulls())).to_numpy().copy()
 
 
 def _encode(*columns: pl.Series) -> tuple[pl.Series, list[Ints]]:

@@ -41,7 +41,7 @@ def cross_role_share(
     >>> cross_role_share(network_from_edges(edges, people=people))
     0.5
     """
-    coded = code_any(data, by, kinds, since, until)
+    coded = code_any(data, by, kinds=kinds, since=since, until=until)
     return float(cross_share(count_groups(coded.pairs), missing=coded.missing))
 
 
@@ -84,7 +84,7 @@ def ei_index(
     >>> round(ei_index(network_from_edges(edges, people=people)), 3)
     0.333
     """
-    coded = code_any(data, by, kinds, since, until)
+    coded = code_any(data, by, kinds=kinds, since=since, until=until)
     ties = _distinct(coded.pairs)
     known = (ties.source_group != coded.missing) & (ties.target_group != coded.missing)
     n = int(known.sum())
@@ -131,7 +131,7 @@ def coleman_homophily(
     >>> coleman_homophily(network_from_edges(edges, people=people)).rows()
     [('HR', 2, 2, 0.5, 0.5, 0.0), ('IT', 1, 1, 0.0, 0.0, 0.0)]
     """
-    coded = code_any(data, by, kinds, since, until)
+    coded = code_any(data, by, kinds=kinds, since=since, until=until)
     ties = _distinct(coded.pairs)
     counts = count_groups(ties)
     people = _group_sizes(data, by, coded)
@@ -178,7 +178,7 @@ def assortativity(
     When it misleads: it compares with volume-holding shares, so shared channels look like preference; and interactions
     of one thread are not independent, so its interval is too narrow for a claim.
     """
-    coded = code_any(data, by, kinds, since, until)
+    coded = code_any(data, by, kinds=kinds, since=since, until=until)
     counts = count_groups(coded.pairs)
     known = [code for code in range(len(counts)) if code != coded.missing]
     value, error = newman_assortativity(counts[np.ix_(known, known)])

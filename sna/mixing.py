@@ -32,7 +32,7 @@ from sna._mixing import (
 )
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
-from sna.inference import Floats, adjust_p, jackknife_interval, logit, monte_carlo_p, normal_p
+from sna.inference import Floats, adjust_p, jackknife_interval, logit, max_t_p, monte_carlo_p, normal_p
 from sna.interactions import make_window
 from sna.network import Network
 from sna.nulls import NULLS, Null, Pairs, channel_null, count_groups, find_null, participation_null
@@ -56,7 +56,7 @@ def mixing_matrix(
     period: str = "1q",
     draws: int = 999,
     level: float = 0.95,
-    adjust: str = "holm",
+    adjust: str = "max-t",
     rng: np.random.Generator | int | None = None,
 ) -> pl.DataFrame:
     """Who acts toward whom, group by group: observed, expected, ratio with interval, p.
@@ -80,7 +80,8 @@ def mixing_matrix(
     level
         Of the interval of the ratio.
     adjust
-        "holm" or "bh", over all cells of the matrix.
+        "max-t", "holm" or "bh", over all cells of the matrix. "max-t" is Westfall and Young's adjustment from the
+        joint draws (`sna.inference.max_t_p`); a null with a closed form makes no draws and uses Holm's instead.
 
     Returns
     -------
@@ -139,7 +140,7 @@ def mixing_ladder(
     period: str = "1q",
     draws: int = 999,
     level: float = 0.95,
-    adjust: str = "holm",
+    adjust: str = "max-t",
     rng: np.random.Generator | int | None = None,
 ) -> pl.DataFrame:
     """The mixing matrix of thread joinings under every named null, from the one that ignores most to the verdict's.
@@ -187,7 +188,7 @@ def cross_role_ladder(
     coded = code_joins(forum, by, since=since, until=until, period=period)
     _require_pairs(coded, by)
     generator = np.random.default_rng(rng)
-    rows = [_rung(coded, null, draws=draws, rng=generator) for null in _usable_nulls(forum)]
+    rows = [judge_share(coded, null, draws=draws, rng=generator) for null in _usable_nulls(forum)]
     return pl.DataFrame(rows)
 
 
@@ -444,7 +445,7 @@ def _matrix(
 ) -> pl.DataFrame:
     pairs = coded.pairs
     seen = count_groups(pairs)
-    expected, sd, p_value = _judge_cells(pairs, seen, null, draws=draws, rng=rng)
+    expected, sd, p_value, p_adjusted = _judge_cells(pairs, seen, null, draws=draws, adjust=adjust, rng=rng)
     ratio = np.divide(seen, expected, out=np.full(seen.shape, np.nan), where=expected > 0)
     low, high = _ratio_interval(pairs, null, seen, expected, sd, level=level)
     k = len(pairs.groups)
@@ -459,22 +460,28 @@ def _matrix(
             "low": low.ravel(),
             "high": high.ravel(),
             "p_value": p_value.ravel(),
-            "p_adjusted": adjust_p(p_value.ravel(), method=adjust),
+            "p_adjusted": p_adjusted,
         }
     ).with_columns(pl.col("ratio", "low", "high").fill_nan(None), pl.lit(null.name).alias("null"))
 
 
 def _judge_cells(
-    pairs: Pairs, seen: Floats, null: Null, *, draws: int, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Expected count, its standard deviation and the two-sided p of every cell."""
+    pairs: Pairs, seen: Floats, null: Null, *, draws: int, adjust: str, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Expected count, its standard deviation, two-sided p and adjusted p of every cell."""
+    if adjust not in ("max-t", "holm", "bh"):
+        raise ParameterError("adjust is 'max-t', 'holm' or 'bh'.", got=f"Got {adjust!r}.")
+    method = "holm" if adjust == "max-t" else adjust
     if null.moments is None:
         sample = draw_counts(null, pairs, draws=draws, rng=rng)
-        return sample.mean(axis=0), sample.std(axis=0), monte_carlo_p(seen, sample)
+        p_value = monte_carlo_p(seen, sample)
+        flat = sample.reshape(len(sample), -1)
+        family = max_t_p(seen.ravel(), flat) if adjust == "max-t" else adjust_p(p_value.ravel(), method=method)
+        return sample.mean(axis=0), sample.std(axis=0), p_value, family
     mean, variance = cell_moments(null, pairs)
-    if null.name == "volume-holding":
-        return mean, np.sqrt(variance), _hypergeometric_p(seen)
-    return mean, np.sqrt(variance), normal_p(seen, mean, variance, continuity=0.5)
+    exact = null.name == "volume-holding"
+    p_value = _hypergeometric_p(seen) if exact else normal_p(seen, mean, variance, continuity=0.5)
+    return mean, np.sqrt(variance), p_value, adjust_p(p_value.ravel(), method=method)
 
 
 def _hypergeometric_p(seen: Floats) -> Floats:
@@ -502,7 +509,8 @@ def _ratio_interval(
     return np.where(seen > 0, np.exp(centre - reach), 0.0) * some, np.exp(centre + reach) * some
 
 
-def _rung(coded: Coded, null: Null, *, draws: int, rng: np.random.Generator) -> dict[str, object]:
+def judge_share(coded: Coded, null: Null, *, draws: int, rng: np.random.Generator) -> dict[str, object]:
+    """One row of `cross_role_ladder`."""
     pairs, missing = coded.pairs, coded.missing
     counts = count_groups(pairs)
     observed = float(cross_share(counts, missing=missing))

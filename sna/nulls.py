@@ -253,10 +253,11 @@ def _draw_receivers(pairs: Pairs, draws: int, rng: np.random.Generator) -> Itera
 
 def _draw_within(pairs: Pairs, draws: int, rng: np.random.Generator) -> Iterator[Pairs]:
     home = np.argsort(pairs.stratum, kind="stable")
-    sorted_stratum = pairs.stratum[home]
+    block = pairs.stratum.astype(np.uint64)[home] << np.uint64(32)
     order = np.empty_like(home)
     for _ in range(draws):
-        order[home] = home[np.lexsort((rng.random(pairs.size), sorted_stratum))]
+        keys = block | rng.integers(0, 2**32, pairs.size, dtype=np.uint32)
+        order[home] = home[np.argsort(keys)]
         yield replace(pairs, target=pairs.target[order], target_group=pairs.target_group[order])
 
 

@@ -72,7 +72,7 @@ def code_pairs(thread, source, target, stratum, roles):
     people = pl.Series([f"p{i:04d}" for i in range(len(roles))])
     threads = pl.Series([f"t{i:05d}" for i in range(int(pairs.thread.max()) + 1)])
     started = pl.Series(range(len(threads)), dtype=pl.Datetime("us", "UTC"))
-    return Coded(pairs, people, threads, started, pairs.stratum)
+    return Coded(pairs, people, threads, started, pairs.stratum, np.zeros_like(pairs.stratum))
 
 
 def restrict(coded, stratum):
