@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import sna
-from sna.simulate import Design, conversation, make_forum
+from sna.simulate import PRESETS, Campaign, Design, conversation, make_forum
 
 BUSY = {"n_people": 400, "n_threads": 3000, "n_weeks": 52, "n_spaces": 4}
 
@@ -137,3 +137,143 @@ def test_waits_without_the_first_responder_are_those_of_the_second(busy):
     assert (several["wait_without_first_hours"] >= several["first_wait_hours"]).all()
     assert threads.filter(pl.col("n_responders") < 2)["wait_without_first_hours"].is_null().all()
     assert threads.filter(pl.col("n_responders") == 0)["first_responder_id"].is_null().all()
+
+
+def test_nuisances_are_in_the_record_and_in_the_truth():
+    clean = make_forum(rng=4).truth
+    noisy = make_forum(
+        rng=4,
+        channel_error=0.2,
+        missing_role_share=0.1,
+        missing_parent_share=0.3,
+        deleted_share=0.1,
+        opt_out_share=0.05,
+        n_bots=3,
+    )
+    forum, truth = noisy.forum, noisy.truth
+    assert truth.threads.equals(clean.threads), "nuisances leave the world as it is"
+    recorded = (
+        forum.posts.filter(kind="root")
+        .select("thread_id", "space")
+        .join(truth.threads.select("thread_id", true="space"), on="thread_id")
+    )
+    wrong = recorded.filter(pl.col("space") != pl.col("true"))["thread_id"]
+    assert tuple(wrong.sort()) == truth.misfiled
+    assert 0.13 < len(wrong) / 350 < 0.27
+    assert forum.posts.group_by("thread_id").agg(pl.col("space").n_unique())["space"].max() == 1
+    humans = forum.people.filter(kind="human")
+    assert humans.height - forum.roles.filter(attribute="role")["person_id"].n_unique() == 24
+    assert (humans["opt_out"].sum(), forum.people.filter(kind="bot").height) == (12, 3)
+    replies = forum.posts.filter(pl.col("kind") != "root")
+    assert 0.25 < replies["parent_id"].null_count() / replies.height < 0.35
+    deleted = forum.posts.filter(pl.col("deleted_at").is_not_null())
+    assert 0.05 < deleted.height / forum.posts.height < 0.12
+    assert deleted["text"].null_count() == deleted.height
+
+
+def test_opportunity_error_blurs_the_views_and_nothing_else():
+    exact, blurred = (make_forum(rng=4, opportunity_error=error) for error in (0.0, 1.0))
+    assert exact.forum.posts.equals(blurred.forum.posts)
+    spread = {}
+    for name, simulation in (("exact", exact), ("blurred", blurred)):
+        seen = simulation.forum.events.group_by("person_id").agg(pl.col("n").sum())
+        both = simulation.truth.people.filter(pl.col("expected_views") > 30).join(seen, on="person_id")
+        spread[name] = (both["n"] / both["expected_views"]).log().std()
+    assert spread["exact"] < 0.15
+    assert 0.8 < spread["blurred"] < 1.2
+
+
+def test_joiners_leavers_and_changes_fall_on_the_first_of_a_month():
+    forum = make_forum(joiner_share=0.2, leaver_share=0.2, role_change_share=0.2, n_weeks=40, rng=9).forum
+    changes = forum.roles.filter(attribute="role").filter(pl.col("valid_to").is_not_null())
+    assert changes.height == 48
+    assert (changes["valid_to"].dt.day() == 1).all()
+    late = forum.people.filter(pl.col("joined_at") >= forum.period[0])
+    assert late.height == 48
+    assert (late["joined_at"].dt.day() == 1).all()
+    posts = forum.posts.join(forum.people, left_on="author_id", right_on="person_id")
+    assert (posts["joined_at"] <= posts["created_at"]).all()
+    assert (posts["left_at"].is_null() | (posts["created_at"] < posts["left_at"])).all()
+
+
+def test_arrivals_follow_novelty_campaigns_and_office_hours():
+    campaign = Campaign("Push", "push", start_week=30, n_weeks=4, lift=4.0, fade_weeks=0.01)
+    simulation = make_forum(
+        n_people=60, n_threads=6000, n_weeks=52, novelty_floor=0.25, novelty_weeks=4, campaigns=(campaign,), rng=2
+    )
+    started = simulation.truth.threads["started_at"]
+    week = (
+        ((started - simulation.truth.design.start).dt.total_hours() // 168).value_counts().sort("started_at")["count"]
+    )
+    quiet = week[20:28].mean()
+    assert week[0] / quiet == pytest.approx(0.25 / 0.25 + 3 * 0.885, rel=0.15)
+    assert week[30:34].mean() / quiet == pytest.approx(4, rel=0.12)
+    assert (started.dt.weekday() > 5).mean() < 0.05
+    assert simulation.forum.campaigns.row(0, named=True)["kind"] == "push"
+
+
+def test_catalysis_brings_newcomers_back():
+    stays = {}
+    for catalysis in (0.0, 4.0):
+        truth = make_forum(
+            n_people=1500,
+            n_threads=6000,
+            n_weeks=40,
+            champion_share=0.1,
+            adoption=0.2,
+            retention=0.3,
+            comeback=0.0,
+            catalysis=catalysis,
+            rng=6,
+        ).truth
+        stays[catalysis] = truth.people["n_answers"].sum()
+    assert stays[4.0] > 1.1 * stays[0.0]
+
+
+def test_people_respond_less_upward_and_across_levels_when_planted():
+    def seniors(**design):
+        simulation = make_forum(**BUSY, champion_share=0, rng=5, **design)
+        level = simulation.forum.attribute("level").with_columns(pl.col("level").cast(pl.Int64))
+        first = (
+            simulation.forum.posts.filter(pl.col("kind").is_in(["answer", "reply"]))
+            .join(simulation.truth.threads.select("thread_id", "asker_id"), on="thread_id")
+            .filter(pl.col("author_id") != pl.col("asker_id"))
+            .unique(["thread_id", "author_id"])
+            .join(level, left_on="author_id", right_on="person_id")
+            .join(level.rename({"level": "asker_level"}), left_on="asker_id", right_on="person_id")
+        )
+        return first.select(
+            up=(pl.col("asker_level") > pl.col("level")).mean(),
+            across=(pl.col("asker_level") != pl.col("level")).mean(),
+        ).row(0)
+
+    plain, upward, gap = seniors(), seniors(upward=-2.0), seniors(level_gap=-2.0)
+    assert upward[0] < 0.4 * plain[0]
+    assert gap[1] < 0.5 * plain[1]
+
+
+def test_bad_designs_say_what_is_wrong():
+    for design, words in (
+        ({"n_peple": 3}, "Got n_peple"),
+        ({"silent_share": 1.5}, "silent_share is between 0 and 1"),
+        ({"n_threads": 0}, "n_threads is at least 1"),
+        ({"n_people": 5}, "at least n_departments"),
+        ({"n_roles": 50}, "n_roles is at most 8"),
+        ({"pair_preference": {("Sales", "Pirate"): 1.0}}, "Got .'Pirate'"),
+        ({"censored_weeks": 30}, "less than n_weeks"),
+    ):
+        with pytest.raises(sna.SnaError, match=words):
+            make_forum(**design)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_work(name):
+    smaller = {**PRESETS[name], "n_people": 80, "n_threads": 60, "n_weeks": 9}
+    truth = make_forum(**smaller, rng=1).truth
+    assert truth.role_preference == (0.0, 0.0)
+    assert (len(truth.champions) == 0) == name.startswith("role_blind")
+
+
+@pytest.mark.parametrize("design", [{"n_spaces": 1}, {"n_roles": 1}, {"n_weeks": 1, "n_threads": 1}, {"n_weeks": 3}])
+def test_small_worlds_work(design):
+    assert make_forum(**{"n_people": 20, "n_threads": 10, **design}, role_change_share=0.3, joiner_share=0.3).forum

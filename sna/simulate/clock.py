@@ -67,7 +67,7 @@ def _office_rate(design: Design, hours: Floats) -> Floats:
 def _pulse(campaign: Campaign, weeks: Floats) -> Floats:
     end = campaign.start_week + campaign.n_weeks
     during = (weeks >= campaign.start_week) & (weeks < end)
-    fade = np.where(weeks >= end, np.exp(-(weeks - end) / max(campaign.fade_weeks, 1e-9)), 0.0)
+    fade = np.where(weeks >= end, np.exp(-np.maximum(weeks - end, 0) / max(campaign.fade_weeks, 1e-9)), 0.0)
     return 1 + (campaign.lift - 1) * np.where(during, 1.0, fade)
 
 
