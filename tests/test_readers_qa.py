@@ -268,6 +268,7 @@ def test_the_plainly_named_file_wins_and_the_other_is_noted(site):
 
 
 HOSTILE = {
+    "a row in a value": ('<row Id="90" PostTypeId="1" Body="<row>"', "bad_xml"),
     "an unknown entity": ('<row Id="90" PostTypeId="1" Body="&boom;" />', "bad_xml"),
     "a bare ampersand": ('<row Id="90" PostTypeId="1" Body="a & b" />', "bad_xml"),
     "a control character": ('<row Id="90" PostTypeId="1" Body="a\x01b" />', "bad_character"),
@@ -289,6 +290,16 @@ def test_a_bad_row_is_set_aside_and_its_neighbours_are_read(tmp_path, case):
     assert lost(forum)["posts", reason] >= 1
     clean = forum.issues.filter(pl.col("reason") == reason)["position"].to_list()
     assert "Id 90" in clean
+
+
+@pytest.mark.parametrize("row", ["<row />", "<row/>", '<row PostTypeId="1" />', '<row Id="" PostTypeId="1" />'])
+def test_a_row_without_an_id_is_rejected(tmp_path, monkeypatch, row):
+    (tmp_path / "Posts.xml").write_text(xml("posts", [*POSTS, row]), encoding="utf-8")
+    for size in (rowxml._BLOCK, 64):
+        monkeypatch.setattr(rowxml, "_BLOCK", size)
+        forum = sna.read_forum(tmp_path)
+        assert forum.posts.height == 5
+        assert lost(forum)["posts", "no_id"] == 1
 
 
 def test_bytes_that_are_not_utf8_cost_one_row(tmp_path):

@@ -183,6 +183,8 @@ def _parse_at_once(text: str, columns: tuple[str, ...]) -> pl.DataFrame | None:
     """Cut at the quotes: names and values alternate. None unless every piece shows that the rows are well formed."""
     parts = pl.Series([text]).str.split('"').explode()
     names, n_rows = parts.gather_every(2), text.count("<row")
+    if len(names) < 2:
+        return None
     inner = names.slice(1, len(names) - 2)
     forms = {name: _INNER.fullmatch(name) for name in inner.unique().to_list()}
     first, last = _FIRST.fullmatch(names[0]), _LAST.fullmatch(names[-1])

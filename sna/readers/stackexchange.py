@@ -180,7 +180,7 @@ class _Rows:
                 yield file.name, self._with_id(frame, target, file.name)
 
     def _with_id(self, frame: pl.DataFrame, target: str, file: str) -> pl.DataFrame:
-        nameless = pl.col("Id") == ""
+        nameless = pl.col("Id").fill_null("").str.strip_chars() == ""
         return _refused(frame, nameless, self.into, target, "no_id", file)
 
 
@@ -189,7 +189,12 @@ def _refused(frame: pl.DataFrame, bad: pl.Expr, into: Collector, table: str, rea
     marked = frame.with_columns(bad.fill_null(False).alias("_bad"))
     if not marked["_bad"].any():
         return frame
-    into.reject_rows(table, reason, file=file, positions=marked.filter("_bad").select("Id " + pl.col("Id")).to_series())
+    into.reject_rows(
+        table,
+        reason,
+        file=file,
+        positions=marked.filter("_bad").select("Id " + pl.col("Id").fill_null("(none)")).to_series(),
+    )
     return marked.filter(~pl.col("_bad")).drop("_bad")
 
 
