@@ -93,13 +93,19 @@ class JsonFiles:
     def items(self, name: str, table: str, *, under: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
         """``(key, item)`` of the top array (key ""), else of the arrays or objects named in ``under``.
 
-        A document above ``whole_bytes`` is streamed, so memory stays bounded by one item.
+        A document above ``whole_bytes`` is streamed, so memory stays bounded.
         """
+        for key, chunk in self.chunks(name, table, under=under):
+            for item in chunk:
+                yield key, item
+
+    def chunks(self, name: str, table: str, *, under: Sequence[str] = ()) -> Iterator[tuple[str, list[Any]]]:
+        """The items of `items`, many at a time."""
         try:
             with self.container.open(name) as stream:
                 head = stream.read(self.whole_bytes + 1)
             if len(head) <= self.whole_bytes:
-                yield from _items_of(self._parse(head, name, table), under)
+                yield from _chunks_of(self._parse(head, name, table), under)
             elif head.removeprefix(_BOM).lstrip()[:1] == b"[":
                 yield from self._streamed(name, "")
             elif len(under) > _FEW_KEYS:
@@ -110,21 +116,21 @@ class JsonFiles:
         except ReadError as error:
             self._damaged(name, table, error)
 
-    def _streamed(self, name: str, key: str) -> Iterator[tuple[str, Any]]:
+    def _streamed(self, name: str, key: str) -> Iterator[tuple[str, list[Any]]]:
         with self.container.open(name) as stream:
             for item in _stream_items(stream, f"{key}.item".removeprefix("."), name):
-                yield key, item
+                yield key, [item]
         if key:
             with self.container.open(name) as stream:
                 for _, item in _stream_items(stream, key, name, pairs=True):
-                    yield key, item
+                    yield key, [item]
 
-    def _streamed_tables(self, name: str, under: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    def _streamed_tables(self, name: str, under: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
         """Many arrays in one pass; memory holds one array at a time, and they come in the order of the file."""
         with self.container.open(name) as stream:
             for key, value in _stream_items(stream, "", name, pairs=True):
                 if key in under:
-                    yield from _items_of({key: value}, (key,))
+                    yield from _chunks_of({key: value}, (key,))
 
     def lines(
         self, name: str, table: str, *, wanted: Callable[[bytes], bool] | None = None
@@ -175,14 +181,13 @@ def _stream_items(stream: IO[bytes], prefix: str, name: str, *, pairs: bool = Fa
         raise ReadError(f"{name} must be valid JSON to its end.", got=f"{error}.", hint="export it again") from error
 
 
-def _items_of(document: Any, under: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _chunks_of(document: Any, under: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
     if isinstance(document, list):
-        yield from (("", item) for item in document)
+        yield "", document
     elif isinstance(document, dict):
         for key in under:
             value = document.get(key)
-            values: Iterable[Any] = value.values() if isinstance(value, dict) else as_list(value)
-            yield from ((key, item) for item in values)
+            yield key, list(value.values()) if isinstance(value, dict) else as_list(value)
 
 
 def as_list(value: Any) -> list[Any]:

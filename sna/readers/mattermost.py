@@ -291,17 +291,19 @@ def _take_line(bulk: _Bulk, line: Any, number: int) -> None:
     else:
         place = (as_id(post.get("team")) or "", as_id(post.get("channel")) or "")
         space, private = "/".join(filter(None, place)), bulk.is_private(*place)
-    replies = sorted(as_list(post.get("replies")), key=_digest)
+    replies = as_list(post.get("replies"))
     if private and not bulk.options.include_private:
         bulk.log.withhold("posts", "private_space", file=bulk.file, n=1 + len(replies))
         return
-    root_id = _identity(bulk, place, post)
+    whole = _digest(post)
+    root_id = _identity(bulk, place, post, whole)
     root_kept = _take_post(bulk, post, root_id, None, space, f"line {number}")
     if not root_kept and replies:
         _keep_lost_root(bulk, root_id, space, post)
-    whole, plain_root = _digest(post), root_id.partition("+")[0]
-    for reply in map(as_dict, replies):
-        reply_id = _identity(bulk, (plain_root,), reply, under=whole)
+    plain_root = root_id.partition("+")[0]
+    for digest, rank in sorted((_digest(reply), rank) for rank, reply in enumerate(replies)):
+        reply = as_dict(replies[rank])
+        reply_id = _identity(bulk, (plain_root,), reply, digest + whole)
         _take_post(bulk, reply, reply_id, root_id, space, f"line {number}")
 
 
@@ -314,16 +316,15 @@ def _keep_lost_root(bulk: _Bulk, root_id: str, space: str, post: dict[str, Any])
 
 def _digest(value: Any) -> str:
     try:
-        packed = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        packed = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)  # the order of keys means nothing
     except TypeError:
         packed = json.dumps(value, sort_keys=True).encode()
     return hashlib.blake2b(packed, digest_size=16).hexdigest()
 
 
-def _identity(bulk: _Bulk, place: tuple[str, ...], post: dict[str, Any], *, under: str = "") -> str:
+def _identity(bulk: _Bulk, place: tuple[str, ...], post: dict[str, Any], whole: str) -> str:
     """Hash of place, author, words and time. A second post of the same hash gets a name of its own for now."""
     key = _digest([*place, post.get("user"), post.get("message"), post.get("create_at")])
-    whole = _digest(post) + under
     if key not in bulk.first:
         bulk.first[key] = whole
         return key
@@ -376,7 +377,7 @@ def _take_post(bulk: _Bulk, post: dict[str, Any], post_id: str, root_id: str | N
         edited_at=from_epoch(edited, unit="ms") if edited else None,
     )
     bulk.names.note(post_id, text, bulk.file)
-    add_reactions(bulk.log, post_id, post.get("reactions"), bulk.file)
+    _add_reactions(bulk.log, post_id, post.get("reactions"), bulk.file)
     for person in dict.fromkeys(filter(None, map(as_id, as_list(post.get("flagged_by"))))):
         bulk.log.add("signals", post_id=post_id, person_id=person, kind="bookmark")
     return True
@@ -392,7 +393,7 @@ def _recorded_move(post: dict[str, Any], kind: str) -> tuple[str, bool] | None:
     return (name, joined) if name else None
 
 
-def add_reactions(log: Collector, post_id: str, reactions: Any, file: str) -> None:
+def _add_reactions(log: Collector, post_id: str, reactions: Any, file: str) -> None:
     """One row per reaction, with its time; persons are names in bulk exports and ids in the REST API."""
     for reaction in list_dicts(reactions):
         person = as_id(reaction.get("user")) or as_id(reaction.get("user_id"))
@@ -513,7 +514,7 @@ def _take_api_post(
             deleted_at=_later(post.get("delete_at")),
         )
         names.note(post_id, text, file)
-        add_reactions(log, post_id, as_dict(post.get("metadata")).get("reactions"), file)
+        _add_reactions(log, post_id, as_dict(post.get("metadata")).get("reactions"), file)
 
 
 def _later(value: Any) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,10 @@ _TAG = re.compile(r"<([^<>]*)>")
 
 def parse_stamp(value: Any) -> str | None:
     """A ts as text with six decimals; never through float, which would change its last digits."""
+    if value is None:
+        return None
+    if type(value) is str and len(value) == 17 and value[10] == "." and value.isascii():
+        return value if (value[:10] + value[11:]).isdecimal() else None
     if isinstance(value, float):
         value = f"{value:.6f}"
     seconds, _, part = str(value).partition(".") if isinstance(value, str | int) else ("", "", "")
@@ -37,14 +41,15 @@ def count_mentions(text: str) -> int:
     return sum(1 for _ in _MENTION.finditer(text))
 
 
-def find_mentions(message: dict[str, Any], raw: str) -> Counter[tuple[str, str]]:
+def find_mentions(message: dict[str, Any], raw: str) -> Mapping[tuple[str, str], int]:
     """Mentioned people and how often; names inside code are only text."""
-    blocks = [block for block in list_dicts(message.get("blocks")) if block.get("type") == "rich_text"]
+    given = message.get("blocks")
+    blocks = [block for block in list_dicts(given) if block.get("type") == "rich_text"] if given else None
     if blocks:
         users = (as_id(node.get("user_id")) for node in _nodes(blocks) if node.get("type") == "user")
         return Counter((user, "structured") for user in users if user)
     if "<@" not in raw:
-        return Counter()
+        return {}
     return Counter((user, "markup") for user in _MENTION.findall(_CODE.sub(" ", raw)))
 
 

@@ -305,21 +305,33 @@ def _read_visits(realm: _Realm) -> None:
 
 
 def _read_messages(files: JsonFiles, realm: _Realm, name: str) -> None:
-    flags: list[tuple[str | None, str | None, int]] = []
-    for table, item in files.items(name, "posts", under=_MESSAGE_TABLES):
-        row = as_dict(item)
-        if table == "zerver_message":
-            _take_message(realm, row, name)
+    for table, rows in files.chunks(name, "posts", under=_MESSAGE_TABLES):
+        if table == "zerver_usermessage":
+            realm.seen_by.append(_flag_frame([as_dict(row) for row in rows], name))
         elif table == "zerver_reaction":
-            realm.reactions.append((name, row))
+            realm.reactions += [(name, as_dict(row)) for row in rows]
         else:
-            mask = row.get("flags_mask", row.get("flags"))
-            bits = mask if isinstance(mask, int) and abs(mask) < 2**62 else 0
-            flags.append((as_id(row.get("user_profile")), as_id(row.get("message")), bits))
-    if flags:
-        schema = {"person_id": pl.String, "post_id": pl.String, "mask": pl.Int64}
-        frame = pl.DataFrame(flags, schema=schema, orient="row").with_columns(pl.lit(name).alias("file"))
-        realm.seen_by.append(frame.with_columns(pl.col("person_id", "file").cast(pl.Categorical)))
+            for row in rows:
+                _take_message(realm, as_dict(row), name)
+
+
+def _flag_frame(rows: list[dict[str, Any]], file: str) -> pl.DataFrame:
+    """Person, message and flags of many rows; ids become text, flags that are no number count as none."""
+    mask = [flags if isinstance(flags, int) and abs(flags) < 2**62 else 0 for flags in map(_flags, rows)]
+    columns = {"person_id": [row.get("user_profile") for row in rows], "post_id": [row.get("message") for row in rows]}
+    frame = pl.DataFrame([_id_column(name, values) for name, values in columns.items()])
+    frame = frame.with_columns(pl.Series("mask", mask, dtype=pl.Int64), pl.lit(file).alias("file"))
+    return frame.with_columns(pl.col("person_id", "file").cast(pl.Categorical))
+
+
+def _flags(row: dict[str, Any]) -> Any:
+    return row["flags_mask"] if "flags_mask" in row else row.get("flags")
+
+
+def _id_column(name: str, values: list[Any]) -> pl.Series:
+    if all(type(value) is int and abs(value) < 2**62 for value in values):
+        return pl.Series(name, values, dtype=pl.Int64).cast(pl.String)
+    return pl.Series(name, [as_id(value) for value in values], dtype=pl.String)
 
 
 def _take_message(realm: _Realm, message: dict[str, Any], file: str) -> None:
@@ -390,8 +402,6 @@ def _write_reactions(realm: _Realm) -> None:
 
 def _write_reads(realm: _Realm) -> None:
     """Who read which message (own messages apart), and who starred it. The time of reading is not recorded."""
-    if not realm.seen_by:
-        return
     posts = realm.log.table("posts").select("post_id", "author_id")
     for frame in realm.seen_by:
         rows = frame.with_columns(pl.col("person_id", "file").cast(pl.String)).join(posts, on="post_id", how="left")
