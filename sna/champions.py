@@ -40,6 +40,7 @@ def find_champions(
     top: int = 10,
     level: float = 0.95,
     opportunity: str = "auto",
+    opportunity_error: float = 0.3,
     prior: str = "gamma",
 ) -> pl.DataFrame:
     """Find people who help more than their group, tenure and opportunity predict.
@@ -67,7 +68,10 @@ def find_champions(
     level
         Of all intervals and of the rank sets. People of whom less than one help is expected are not ranked.
     opportunity
-        How chances are counted; see `sna.count_chances`.
+        How chances are counted; see `sna.helping.count_chances`.
+    opportunity_error
+        Log standard deviation of the error in a person's chances: 0.3 takes them to be known to about 30 %, and a
+        person must stand out by more than that. Where no views are recorded, time spent there is part of theta.
     prior
         "gamma", or "npmle" for a prior of any shape.
 
@@ -105,7 +109,16 @@ def find_champions(
     """
     _check(factor=factor, fdr=fdr, top=top, level=level)
     helping = build_helping(forum, since=since, until=until)
-    facets = build_facets(forum, helping, by=by, factor=factor, level=level, opportunity=opportunity, prior=prior)
+    facets = build_facets(
+        forum,
+        helping,
+        by=by,
+        factor=factor,
+        level=level,
+        opportunity=opportunity,
+        opportunity_error=opportunity_error,
+        prior=prior,
+    )
     joined = reduce(lambda a, b: a.join(b, on="person_id", how="left", maintain_order="left"), _frames(facets))
     known = forum.people.filter(~pl.col("opt_out"))["person_id"]
     shown = joined.filter(pl.col("person_id").is_in(known.implode())).sort("person_id")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -52,6 +53,7 @@ def build_facets(
     factor: float = 1.5,
     level: float = 0.95,
     opportunity: str = "auto",
+    opportunity_error: float = 0.3,
     prior: str = "gamma",
 ) -> list[Facet]:
     """All facets of every human who took part, and of nobody else; see `sna.find_champions` for the arguments."""
@@ -59,11 +61,12 @@ def build_facets(
     chances = count_chances(forum, helping, opportunity=opportunity)
     people = people.join(chances, on="person_id", how="left", maintain_order="left")
     helps = helping.helps.filter(pl.col("person_id").is_in(people["person_id"].implode()))
+    options = {"level": level, "exposure_error": opportunity_error}
     return [
-        _contribution(people, helps, factor=factor, level=level, prior=prior),
+        _contribution(people, helps, factor=factor, prior=prior, **options),
         _helpfulness(forum, people, helps, level=level),
         _waiting_saved(people, helps, helping, level=level),
-        _reach(people, helps, level=level),
+        _reach(people, helps, **options),
         _bridging(forum, people, helping, helps, by=by, level=level),
         _catalysis(forum, people, helping, level=level),
         _consistency(people, helps, level=level),
@@ -110,15 +113,15 @@ def _tenure(people: pl.DataFrame) -> np.ndarray | None:
     return np.log1p(people["weeks"].to_numpy()) if people.height >= _MIN_COVARIATE_PEOPLE else None
 
 
-def _rates(people: pl.DataFrame, count: str, exposure: str, **options: object) -> pl.DataFrame:
+def _rates(people: pl.DataFrame, count: str, exposure: str, **options: Any) -> pl.DataFrame:
     chance = pl.when(pl.col(exposure) > 0).then(pl.max_horizontal(exposure, count)).otherwise(0.0)
     rows = people.with_columns(chance.alias(exposure))
     counts = np.where(rows[exposure].to_numpy() > 0, rows[count].to_numpy(), 0)
     group = rows["group"].to_list() if rows["group"].null_count() < rows.height else None
-    return shrink_rates(counts, rows[exposure].to_numpy(), group=group, covariates=_tenure(rows), **options)  # type: ignore[arg-type]
+    return shrink_rates(counts, rows[exposure].to_numpy(), group=group, covariates=_tenure(rows), **options)
 
 
-def _contribution(people: pl.DataFrame, helps: pl.DataFrame, *, factor: float, level: float, prior: str) -> Facet:
+def _contribution(people: pl.DataFrame, helps: pl.DataFrame, **options: Any) -> Facet:
     all_helps = helps.group_by("person_id").agg(
         pl.len().alias("n_helped"),
         pl.col("space").drop_nulls().n_unique().alias("n_spaces"),
@@ -126,16 +129,16 @@ def _contribution(people: pl.DataFrame, helps: pl.DataFrame, *, factor: float, l
     )
     counted = _counted(people, helps).group_by("person_id").agg(pl.len().alias("n_counted"))
     rows = _per_person(_per_person(people, all_helps), counted)
-    result = _rates(rows, "n_counted", "n_chances", factor=factor, level=level, prior=prior)
+    result = _rates(rows, "n_counted", "n_chances", **options)
     frame = pl.concat([_named(rows, result, "contribution"), result.select("expected", "prob_above")], how="horizontal")
     extra = rows.select("group", "weeks", "n_chances", "opportunity", *all_helps.columns[1:], "n_counted")
     return Facet("contribution", pl.concat([frame, extra], how="horizontal").rename({"weeks": "tenure_weeks"}))
 
 
-def _reach(people: pl.DataFrame, helps: pl.DataFrame, *, level: float) -> Facet:
+def _reach(people: pl.DataFrame, helps: pl.DataFrame, **options: Any) -> Facet:
     counted = _counted(people, helps).group_by("person_id").agg(pl.col("asker_id").n_unique().alias("n_reached"))
     rows = _per_person(people, counted)
-    result = _rates(rows, "n_reached", "n_chances_people", level=level)
+    result = _rates(rows, "n_reached", "n_chances_people", **options)
     return Facet("reach", _named(rows, result, "reach"))
 
 

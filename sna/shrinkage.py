@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
-from scipy.special import betaln, digamma, gammaln
+from scipy.special import betaln, digamma, gammainc, gammaincc, gammaln, logsumexp
 
 from sna.errors import ParameterError
 
@@ -50,6 +50,7 @@ def shrink_rates(
     factor: float = 1.5,
     level: float = 0.95,
     prior: str = "gamma",
+    exposure_error: float = 0.0,
 ) -> pl.DataFrame:
     """Ratio of each person's rate to the rate their group and exposure predict, partially pooled.
 
@@ -63,14 +64,17 @@ def shrink_rates(
     counts, exposure
         One value per person: acts, and chances to act. Rows with exposure 0 get nulls.
     group
-        Peer group of each person (null is a group of its own); groups of fewer than 5 are pooled, and group
-        effects are themselves pulled to 0 (normal, sd 1 on the log scale).
+        Peer group of each person (null is a group of its own). People of groups of fewer than 5 are held against the
+        average of the others; group effects are themselves pulled to 0 (normal, sd 1 on the log scale).
     covariates
         Array of shape (n,) or (n, k), such as log tenure; standardised here.
     factor
         The c of ``prob_above = P(theta >= c)``.
     level
         Of the posterior interval ``low .. high``.
+    exposure_error
+        Log standard deviation of the error in each person's exposure: 0.3 means known to about 30 %. It is integrated
+        over (nine-point Gauss-Hermite), so that theta must stand out by more than exposure may be wrong.
 
     Returns
     -------
@@ -100,12 +104,15 @@ def shrink_rates(
     groups = None if group is None else np.array([value or "" for value in group], dtype=object)[usable]
     extra = None if covariates is None else np.asarray(covariates, dtype=float).reshape(count.size, -1)[usable]
     model = fit_rates(count[usable], chance[usable], group=groups, covariates=extra)
-    if prior == "gamma":
-        columns = gamma_posterior(count[usable], model, factor=factor, level=level)
-    elif prior == "npmle":
-        columns = _grid_posterior(count[usable], model.expected, factor=factor, level=level)
-    else:
+    options = {"factor": factor, "level": level, "error": exposure_error}
+    if prior == "npmle":
+        columns = _grid_posterior(count[usable], model.expected, **options)
+    elif prior != "gamma":
         raise ParameterError("prior is 'gamma' or 'npmle'.", got=f"Got {prior!r}.")
+    elif exposure_error > 0:
+        columns = _mixed_posterior(count[usable], model, **options)
+    else:
+        columns = gamma_posterior(count[usable], model, factor=factor, level=level)
     return _spread([model.expected, *columns], usable)
 
 
@@ -132,6 +139,74 @@ def gamma_posterior(counts: Floats, model: RateModel, *, factor: float, level: f
     tail = (1 - level) / 2
     low, high = (stats.gamma.ppf(q, shape, scale=1 / rate) for q in (tail, 1 - tail))
     return [shape / rate, low, high, stats.gamma.sf(factor, shape, scale=1 / rate)]
+
+
+def _mixed_posterior(counts: Floats, model: RateModel, *, factor: float, level: float, error: float) -> list[Floats]:
+    """As `gamma_posterior`, with the exposure's error integrated over: a mixture of gammas, one per node."""
+    nodes, weights = error_nodes(error)
+    mean = model.expected[:, None] * nodes[None]
+    y = counts[:, None]
+
+    def log_marginal(a: float) -> Floats:
+        fit = gammaln(y + a) - gammaln(a) + a * np.log(a / (a + mean)) + y * np.log(mean / (a + mean))
+        return fit + np.log(weights)
+
+    def loss(log_a: float) -> float:
+        return float(log_a**2 / (2 * _SHAPE_SD**2) - logsumexp(log_marginal(np.exp(log_a)), axis=1).sum())
+
+    a = float(np.exp(optimize.minimize_scalar(loss, bounds=_LOG_SHAPE, method="bounded").x))
+    log_post = log_marginal(a)
+    share = np.exp(log_post - logsumexp(log_post, axis=1, keepdims=True))
+    shape, rate = y + a, mean + a
+    tail = (1 - level) / 2
+    low, high = (_mixed_quantile(q, shape, rate, share) for q in (tail, 1 - tail))
+    above = (share * gammaincc(shape, rate * factor)).sum(axis=1)
+    return [(share * shape / rate).sum(axis=1), low, high, above]
+
+
+def _mixed_quantile(q: float, shape: Floats, rate: Floats, share: Floats) -> Floats:
+    """Quantile of each row's mixture of gammas: Newton steps on the log scale from the gamma of equal moments."""
+    mean = (share * shape / rate).sum(axis=1)
+    spread = (share * shape * (shape + 1) / rate**2).sum(axis=1) - mean**2
+    x = np.log(np.maximum(stats.gamma.ppf(q, mean**2 / spread, scale=spread / mean), 1e-12))
+    log_constant = shape * np.log(rate) - gammaln(shape)
+    for _ in range(8):
+        value = np.exp(x)[:, None]
+        cumulative = (share * gammainc(shape, rate * value)).sum(axis=1)
+        slope = (share * np.exp(log_constant + shape * np.log(value) - rate * value)).sum(axis=1)
+        step = np.clip((cumulative - q) / np.maximum(slope, 1e-12), -0.7, 0.7)
+        x = np.maximum(x - step, np.log(1e-12))
+        if np.abs(step).max() < 1e-7:
+            return np.exp(x)
+    rows = np.flatnonzero(np.abs(step) >= 1e-7)
+    x[rows] = _bisect(q, shape[rows], rate[rows], share[rows])
+    return np.exp(x)
+
+
+def _bisect(q: float, shape: Floats, rate: Floats, share: Floats) -> Floats:
+    """Logs of the quantiles between those of the first and the last component."""
+    ends = np.log(np.maximum(stats.gamma.ppf(q, shape, scale=1 / rate), 1e-12))
+    low, high = ends.min(axis=1), ends.max(axis=1)
+    for _ in range(45):
+        middle = (low + high) / 2
+        below = (share * gammainc(shape, rate * np.exp(middle)[:, None])).sum(axis=1) < q
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return (low + high) / 2
+
+
+def error_nodes(error: float) -> tuple[Floats, Floats]:
+    """Nine multipliers of mean 1 and their weights, for a log-normal error of this log standard deviation.
+
+    Examples
+    --------
+    >>> nodes, weights = error_nodes(0.3)
+    >>> round(float(nodes @ weights), 6), round(float(nodes**2 @ weights), 4)
+    (1.0, 1.0942)
+    """
+    if not 0 <= error <= 2:
+        raise ParameterError("The log standard deviation of exposure lies between 0 and 2.", got=f"Got {error}.")
+    points, weights = np.polynomial.hermite_e.hermegauss(9)
+    return np.exp(error * points - error**2 / 2), weights / weights.sum()
 
 
 def shrink_shares(
@@ -276,7 +351,9 @@ def select_by_local_fdr(prob_above: ArrayLike, *, fdr: float = 0.10) -> NDArray[
     return chosen
 
 
-def fit_npmle(counts: ArrayLike, expected: ArrayLike, *, n_steps: int = 400) -> tuple[Floats, Floats]:
+def fit_npmle(
+    counts: ArrayLike, expected: ArrayLike, *, n_steps: int = 400, error: float = 0.0
+) -> tuple[Floats, Floats]:
     """Non-parametric maximum-likelihood prior of theta: grid points and their weights.
 
     EM on 120 log-spaced points between 0.02 and 12 (wider when the data are), on rows pooled by equal count and
@@ -286,7 +363,7 @@ def fit_npmle(counts: ArrayLike, expected: ArrayLike, *, n_steps: int = 400) -> 
     top = max(12.0, float(np.max((y + 1) / (e + 1))) * 1.5)
     grid = np.exp(np.linspace(np.log(0.02), np.log(top), _GRID))
     cells, sizes = np.unique(np.c_[y, np.round(np.log(e) * 50)], axis=0, return_counts=True)
-    likelihood = _likelihood(cells[:, 0], np.exp(cells[:, 1] / 50), grid)
+    likelihood = _likelihood(cells[:, 0], np.exp(cells[:, 1] / 50), grid, error=error)
     weight = np.full(_GRID, 1 / _GRID)
     share = sizes / sizes.sum()
     for _ in range(n_steps):
@@ -294,9 +371,9 @@ def fit_npmle(counts: ArrayLike, expected: ArrayLike, *, n_steps: int = 400) -> 
     return grid, weight / weight.sum()
 
 
-def _grid_posterior(counts: Floats, expected: Floats, *, factor: float, level: float) -> list[Floats]:
-    grid, weight = fit_npmle(counts, expected)
-    post = _likelihood(counts, expected, grid) * weight
+def _grid_posterior(counts: Floats, expected: Floats, *, factor: float, level: float, error: float) -> list[Floats]:
+    grid, weight = fit_npmle(counts, expected, error=error)
+    post = _likelihood(counts, expected, grid, error=error) * weight
     post /= post.sum(axis=1, keepdims=True)
     cumulative = np.cumsum(post, axis=1)
     tail = (1 - level) / 2
@@ -304,10 +381,12 @@ def _grid_posterior(counts: Floats, expected: Floats, *, factor: float, level: f
     return [post @ grid, low, high, post[:, grid >= factor].sum(axis=1)]
 
 
-def _likelihood(counts: Floats, expected: Floats, grid: Floats) -> Floats:
-    """Poisson likelihood of each row at each grid point, scaled to at most 1 per row."""
-    mean = expected[:, None] * grid[None]
-    log = counts[:, None] * np.log(mean) - mean
+def _likelihood(counts: Floats, expected: Floats, grid: Floats, *, error: float) -> Floats:
+    """Likelihood of each row at each grid point, error of exposure integrated over, scaled to at most 1 per row."""
+    log = np.full((counts.size, grid.size), -np.inf)
+    for node, weight in zip(*error_nodes(error), strict=True) if error > 0 else ((1.0, 1.0),):
+        mean = expected[:, None] * (grid[None] * node)
+        log = np.logaddexp(log, counts[:, None] * np.log(mean) - mean + np.log(weight))
     return np.exp(log - log.max(axis=1, keepdims=True))
 
 
@@ -330,9 +409,11 @@ def _design(n: int, group: NDArray[np.object_] | None, covariates: Floats | None
     columns, precision = [np.ones(n)], [0.0]
     if group is not None:
         names, sizes = np.unique(group.astype(str), return_counts=True)
-        large = names[sizes >= _SMALL_GROUP]
-        for name in large if large.size > 1 or large.size < names.size else ():
-            columns.append((group == name).astype(float))
+        large, weight = names[sizes >= _SMALL_GROUP], sizes[sizes >= _SMALL_GROUP]
+        elsewhere = ~np.isin(group.astype(str), large)
+        for name, share in zip(large, weight / max(weight.sum(), 1), strict=True) if large.size > 1 else ():
+            # People of small groups get the average of the large ones, not an effect of their own.
+            columns.append(np.where(elsewhere, share, group == name))
             precision.append(1 / _GROUP_SD**2)
     if covariates is not None:
         spread = covariates.std(axis=0)
