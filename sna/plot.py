@@ -157,9 +157,9 @@ def _view_data(forum: Forum, graph: nx.Graph, places: dict[str, Any], by: str) -
     people = [
         {
             "label": "(opted out)" if person in hidden else person,
-            "x": round(float(places[person][0]), 3),
-            "y": round(float(places[person][1]), 3),
-            "r": round(0.012 + 0.03 * (weights[person] / heaviest) ** 0.5, 4),
+            "x": round(1000 * float(places[person][0])),
+            "y": round(1000 * float(places[person][1])),
+            "r": round(12 + 30 * (weights[person] / heaviest) ** 0.5),
             "g": names.index(group_of[person]),
             "w": weights[person],
         }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import polars as pl
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sna import plot
 from sna.answers import time_to_answer, waiting_curve, waiting_time_change

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sna.forum import Forum, Source, build_forum
 from sna.readers.container import Container
