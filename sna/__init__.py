@@ -61,6 +61,7 @@ from sna.readers import list_readers, read_forum, recognise
 from sna.readers.discourse_db import read_discourse_database
 from sna.readers.edges import read_edges
 from sna.readers.identity import list_identity_links, merge_forums, suggest_identities
+from sna.readers.mapping import MappingGuess, guess_mapping, list_presets, read_mapped, validate_mapping
 from sna.readers.org import OrgData, read_org
 from sna.readers.org_join import add_org
 from sna.readers.table import guess_columns, read_table
@@ -81,6 +82,7 @@ __all__ = [
     "Estimate",
     "Forum",
     "Hypothesis",
+    "MappingGuess",
     "Network",
     "NotAnswerableError",
     "Null",
@@ -122,6 +124,7 @@ __all__ = [
     "find_top_set",
     "forum_before",
     "guess_columns",
+    "guess_mapping",
     "hierarchy_flow",
     "hits",
     "join_attribute",
@@ -133,6 +136,7 @@ __all__ = [
     "list_identity_links",
     "list_interactions",
     "list_new_ties",
+    "list_presets",
     "list_readers",
     "list_silent_pairs",
     "list_threads",
@@ -162,6 +166,7 @@ __all__ = [
     "read_discourse_database",
     "read_edges",
     "read_forum",
+    "read_mapped",
     "read_org",
     "read_table",
     "recognise",
@@ -179,6 +184,7 @@ __all__ = [
     "time_to_answer",
     "validate_champions",
     "validate_labels",
+    "validate_mapping",
     "visible_posts",
     "waiting_curve",
     "waiting_time_change",

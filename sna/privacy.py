@@ -6,6 +6,7 @@ None of this makes data anonymous: pseudonyms are still personal data, and who t
 from __future__ import annotations
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _KEY_BYTES = 16
 _DIGITS = 12
 _SHORTEST_NAME = 3
 _UNBOUNDED = 3
+_WORD = re.compile(r"\w+")
 _BIDI = "\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 _PERSON_COLUMNS = (
@@ -134,12 +136,19 @@ def _known_names(forum: Forum, new: Mapping[str, str]) -> dict[str, str]:
 def _mask_names(
     tables: Mapping[str, pl.DataFrame], known: Mapping[str, str], *, keep_text: bool
 ) -> dict[str, pl.DataFrame]:
-    """Replace known names in titles, texts and names of spaces."""
+    """Replace known names in titles, texts and names of spaces; one-word names only where they are whole words."""
+    words = {name.lower(): new for name, new in known.items() if _WORD.fullmatch(name)}
+    phrases = {name: new for name, new in known.items() if not _WORD.fullmatch(name)}
+
+    def swapped(text: str) -> str:
+        return _WORD.sub(lambda match: words.get(match.group().lower(), match.group()), text)
 
     def masked(column: str) -> pl.Expr:
-        words = list(known)
-        shown = pl.col(column).str.replace_many(words, list(known.values()), ascii_case_insensitive=True, leftmost=True)
-        return shown.alias(column) if words else pl.col(column)
+        shown = pl.col(column)
+        if phrases:
+            new = list(phrases.values())
+            shown = shown.str.replace_many(list(phrases), new, ascii_case_insensitive=True, leftmost=True)
+        return shown.map_elements(swapped, return_dtype=pl.String).alias(column)
 
     text = masked("text") if keep_text else pl.lit(None, pl.String).alias("text")
     changed = dict(tables)

@@ -84,6 +84,19 @@ def test_pseudonyms_keep_who_talks_to_whom_and_who_manages_whom(chatty):
     assert shown.memberships["space"][0] == shown.posts["space"][0]
 
 
+def test_only_whole_words_are_names():
+    people = pl.DataFrame({"person_id": ["7", "8"], "name": ["Rob", "Mo Lee"]})
+    posts = pl.DataFrame(
+        {"post_id": ["1"], "thread_id": ["1"], "author_id": ["7"], "title": ["A problem: Rob's robe, rob, MO LEE"]}
+    )
+    shown = privacy.pseudonymise(sna.build_forum(people=people, posts=posts), key=KEY)
+    rob, mo = (
+        shown.posts["author_id"][0],
+        next(p for p in shown.people["person_id"] if p != shown.posts["author_id"][0]),
+    )
+    assert shown.posts["title"][0] == f"A problem: {rob}'s robe, {rob}, {mo}"
+
+
 def test_same_key_same_pseudonyms_other_key_others_short_key_refused(chatty):
     first, again = (privacy.pseudonymise(chatty, key=KEY) for _ in range(2))
     other = privacy.pseudonymise(chatty, key=KEY + b"!")
