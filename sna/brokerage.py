@@ -132,8 +132,8 @@ def brokerage_totals(
     -------
     DataFrame
         ``role, observed, expected, ratio, p_value, p_adjusted, null, n_paths_tested``. ``expected`` is exact: open
-        paths times the chance that three people drawn without replacement have such groups. p is two-sided, Holm-adjusted
-        over the five roles.
+        paths times the chance that three people drawn without replacement have such groups. p is two-sided,
+        Holm-adjusted over the five roles.
 
     Notes
     -----
@@ -228,9 +228,9 @@ def bridging_loss(
     -------
     DataFrame
         ``person_id, n_sole_pairs, sole_share, n_cut_pairs``, largest first. ``n_sole_pairs``: ordered pairs of
-        people of different known groups whose only open path of two steps runs through the person, and their share of all pairs
-        with such a path. ``n_cut_pairs``: pairs of people of different groups who are connected in any way and would
-        not be without the person (direction ignored).
+        people of different known groups whose only open path of two steps runs through the person, and their
+        share of all pairs with such a path. ``n_cut_pairs``: pairs of people of different groups who are connected
+        in any way and would not be without the person (direction ignored).
 
     Notes
     -----
