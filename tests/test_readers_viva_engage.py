@@ -16,24 +16,9 @@ BIG = "9007199254740993"
 """2**53 + 1: the first whole number a float cannot hold."""
 
 HEADER = [
-    "id",
-    "replied_to_id",
-    "thread_id",
-    "group_id",
-    "group_name",
-    "participants",
-    "in_private_group",
-    "in_private_conversation",
-    "sender_id",
-    "sender_type",
-    "sender_name",
-    "sender_email",
-    "body",
-    "created_at",
-    "deleted_at",
-    "title",
-    "html_body",
-    "message_type",
+    *("id", "replied_to_id", "thread_id", "group_id", "group_name", "participants"),
+    *("in_private_group", "in_private_conversation", "sender_id", "sender_type", "sender_name", "sender_email"),
+    *("body", "created_at", "deleted_at", "title", "html_body", "message_type"),
 ]
 
 

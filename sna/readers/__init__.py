@@ -25,6 +25,8 @@ _MODULES: tuple[str, ...] = (
     "zulip",
     "gitter",
     "viva_engage",
+    "mbox",
+    "presets",
 )
 """Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""
 
