@@ -74,9 +74,9 @@ class Coder:
         if column.dtype == pl.String:
             return self._code_keyed(column, column.hash().to_numpy())
         values = column.to_numpy()
-        small = (values >= 0) & (values < _DIRECT_LIMIT)
-        if small.all():
+        if values.min() >= 0 and values.max() < _DIRECT_LIMIT:
             return self._code_direct(column, values)
+        small = (values >= 0) & (values < _DIRECT_LIMIT)
         codes = np.zeros(values.size, dtype=np.int32)
         codes[small] = self._code_direct(column.filter(pl.Series(small)), values[small])
         codes[~small] = self._code_keyed(column.filter(pl.Series(~small)), values[~small].view(np.uint64))
@@ -94,8 +94,8 @@ class Coder:
             more = np.full(min(2 * high + 2, _DIRECT_LIMIT) - self._direct.size, _EMPTY, dtype=np.int32)
             self._direct = np.concatenate([self._direct, more])
         codes = self._direct.take(values)
-        missing = np.flatnonzero(codes == _EMPTY)
-        if missing.size:
+        if codes.min(initial=0) == _EMPTY:
+            missing = np.flatnonzero(codes == _EMPTY)
             first = _claim(self._direct, values[missing], missing)
             self._direct[values[first]] = self._name(column.gather(first))
             codes[missing] = self._direct.take(values[missing])
@@ -151,13 +151,12 @@ def _claim(table: Codes, place: Integers, rows: Integers) -> Integers:
 
 @dataclass
 class _Pile:
-    """What has been read so far."""
+    """What has been read so far: provisional codes of both ends, and weights if there are any."""
 
     coder: Coder = field(default_factory=Coder)
-    keys: list[Integers] = field(default_factory=list)
+    ends: list[tuple[Codes, Codes]] = field(default_factory=list)
     weights: list[Floats] = field(default_factory=list)
     n_edges: int = 0
-    n_self: int = 0
     n_unknown: int = 0
 
 
@@ -186,35 +185,26 @@ def pack_edges(batches: Iterable[pl.DataFrame], *, extra_ids: pl.Series | None =
     for batch in batches:
         _add(pile, batch)
     ids, rename = _order(pile.coder.ids(), extra_ids)
-    if pile.weights:
-        keys, weights = _sum_weights(_join_keys(pile.keys, rename), np.concatenate(pile.weights))
-    else:
-        keys, weights = _count(_join_keys(pile.keys, rename))
+    keys = _join_keys(pile.ends, rename)
+    weights = np.concatenate(pile.weights) if pile.weights else None
+    keys, weights, n_self = _drop_self(*_sum_runs(keys, weights))
     indptr = np.searchsorted(keys, np.arange(len(ids) + 1, dtype=np.int64) << 32)
     wide = np.int32 if keys.size < 2**31 else np.int64
     indptr, indices = indptr.astype(wide), (keys & _LOW).astype(wide)
     for array in (indptr, indices, weights):
         array.flags.writeable = False
-    return Packed(ids, indptr, indices, weights, pile.n_edges, pile.n_self, pile.n_unknown)
+    return Packed(ids, indptr, indices, weights, pile.n_edges, n_self, pile.n_unknown)
 
 
 def _add(pile: _Pile, batch: pl.DataFrame) -> None:
     edges = _check_edges(batch)
-    known = edges.drop_nulls(["source", "target"])
     pile.n_edges += edges.height
-    pile.n_unknown += edges.height - known.height
-    source, target = (pile.coder.code(known[name]) for name in ("source", "target"))
-    keys = source.astype(np.int64)
-    keys <<= 32
-    keys |= target
-    others = np.flatnonzero(source != target) if (source == target).any() else None
-    if others is not None:
-        pile.n_self += keys.size - others.size
-        keys = keys[others]
-    pile.keys.append(keys)
+    if edges["source"].null_count() or edges["target"].null_count():
+        edges = edges.drop_nulls(["source", "target"])
+        pile.n_unknown += batch.height - edges.height
+    pile.ends.append((pile.coder.code(edges["source"]), pile.coder.code(edges["target"])))
     if "weight" in edges.columns:
-        weights = known["weight"].to_numpy()
-        pile.weights.append(weights if others is None else weights[others])
+        pile.weights.append(edges["weight"].to_numpy())
 
 
 def _check_edges(batch: pl.DataFrame) -> pl.DataFrame:
@@ -226,7 +216,10 @@ def _check_edges(batch: pl.DataFrame) -> pl.DataFrame:
             hint='edges.rename({"<your column>": "source"})',
         )
     whole = all(batch.schema[name].is_integer() and batch.schema[name] != pl.UInt64 for name in ("source", "target"))
-    ids = [pl.col(name).cast(pl.Int64 if whole else pl.String) for name in ("source", "target")]
+    wanted = pl.Int64 if whole else pl.String
+    if "weight" not in batch.columns and batch.schema["source"] == batch.schema["target"] == wanted:
+        return batch
+    ids = [pl.col(name).cast(wanted) for name in ("source", "target")]
     if "weight" not in batch.columns:
         return batch.select(ids)
     edges = batch.select(*ids, pl.col("weight").cast(pl.Float64))
@@ -247,37 +240,46 @@ def _order(seen: pl.Series, extra: pl.Series | None) -> tuple[pl.Series, Integer
     return ids, joined["place"].cast(pl.Int64).to_numpy()
 
 
-def _join_keys(parts: list[Integers], rename: Integers) -> Integers:
-    """All keys in one array under their final codes; each part is let go as soon as it is copied."""
-    keys = np.empty(sum(part.size for part in parts), dtype=np.int64)
-    parts.reverse()
+def _join_keys(ends: list[tuple[Codes, Codes]], rename: Integers) -> Integers:
+    """All keys in one array under their final codes; each part is let go as soon as it is used."""
+    keys = np.empty(sum(source.size for source, _ in ends), dtype=np.int64)
+    high = rename << 32
+    ends.reverse()
     start = 0
-    while parts:
-        part = parts.pop()
-        keys[start : start + part.size] = (rename.take(part >> 32) << 32) | rename.take(part & _LOW)
-        start += part.size
+    while ends:
+        source, target = ends.pop()
+        part = keys[start : start + source.size]
+        high.take(source, out=part, mode="clip")
+        part |= rename.take(target)
+        start += source.size
     return keys
 
 
-def _starts(keys: Integers) -> Integers:
-    """Where each run of equal keys begins."""
+def _sum_runs(keys: Integers, weights: Floats | None) -> tuple[Integers, Floats, Integers]:
+    """Each key once, in order; its summed weight; the number of its rows.
+
+    Weights of equal keys are added in order of size, so that the order of rows changes no digit.
+    """
+    if weights is not None and (weights == 1.0).all():
+        weights = None
+    if weights is None:
+        keys.sort()
+    else:
+        whole = bool((weights == np.floor(weights)).all()) and float(weights.sum()) < _EXACT
+        order = np.argsort(keys) if whole else np.lexsort((weights, keys))
+        keys, weights = keys[order], weights[order]
     first = np.ones(keys.size, dtype=bool)
     np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    return np.flatnonzero(first)
+    starts = np.flatnonzero(first)
+    rows = np.diff(starts, append=keys.size)
+    sums = rows.astype(np.float64) if weights is None else np.add.reduceat(weights, starts) if starts.size else weights
+    return keys[starts], sums, rows
 
 
-def _count(keys: Integers) -> tuple[Integers, Floats]:
-    keys.sort()
-    starts = _starts(keys)
-    return keys[starts], np.diff(starts, append=keys.size).astype(np.float64)
-
-
-def _sum_weights(keys: Integers, weights: Floats) -> tuple[Integers, Floats]:
-    """Sum per key; equal keys are added in order of weight, so that the order of rows changes no digit."""
-    if (weights == 1.0).all():
-        return _count(keys)
-    whole = bool((weights == np.floor(weights)).all()) and float(weights.sum()) < _EXACT
-    order = np.argsort(keys) if whole else np.lexsort((weights, keys))
-    keys, weights = keys[order], weights[order]
-    starts = _starts(keys)
-    return keys[starts], np.add.reduceat(weights, starts) if starts.size else weights
+def _drop_self(keys: Integers, weights: Floats, rows: Integers) -> tuple[Integers, Floats, int]:
+    """Without the ties from a person to themselves, and the number of rows these had."""
+    alone = (keys >> 32) == (keys & _LOW)
+    if not alone.any():
+        return keys, weights, 0
+    others = ~alone
+    return keys[others], weights[others], int(rows[alone].sum())
