@@ -54,7 +54,15 @@ from sna.novelty import (
 from sna.nulls import (
     Null,
 )
-from sna.plot import plot_champions, plot_mixing_matrix, plot_momentum, plot_network, plot_waiting
+from sna.plot import (
+    plot_bridges,
+    plot_champions,
+    plot_flow,
+    plot_mixing_matrix,
+    plot_momentum,
+    plot_network,
+    plot_waiting,
+)
 from sna.privacy import audit_suppression, pseudonymise, suppress_small_groups, without_opted_out, write_csv_safely
 from sna.ranks import find_top_set, rank_sets
 from sna.readers import list_readers, read_forum, recognise
@@ -155,7 +163,9 @@ __all__ = [
     "novelty_floor",
     "pagerank",
     "person_activity",
+    "plot_bridges",
     "plot_champions",
+    "plot_flow",
     "plot_mixing_matrix",
     "plot_momentum",
     "plot_network",

@@ -349,12 +349,12 @@ def _name_posts(rows: _Rows) -> None:
         number = pl.int_range(1, pl.len() + 1).over(group).cast(pl.String)
         frame = frame.with_columns((group + "#" + number).alias("post_id"))
     if "thread" not in frame.columns:
-        thread = _threads_of_parents(frame) if "parent" in frame.columns else frame["post_id"]
+        thread = threads_of_parents(frame) if "parent" in frame.columns else frame["post_id"]
         frame = frame.with_columns(thread.alias("thread"))
     rows.frame = frame.with_columns(pl.col("thread").fill_null(pl.col("post_id")))
 
 
-def _threads_of_parents(frame: pl.DataFrame) -> pl.Series:
+def threads_of_parents(frame: pl.DataFrame) -> pl.Series:
     """Posts joined by parents are one thread, named after its first post that answers nothing."""
     known = pl.concat([frame["post_id"], frame["parent"].alias("post_id")]).drop_nulls().unique().sort()
     codes = pl.DataFrame({"id": known}).with_row_index("code")
