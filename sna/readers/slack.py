@@ -376,17 +376,21 @@ def _row_of(
         "ts": stamp,
         "at": at,
         "root": root if root and root != stamp else None,
-        "root_author": as_id(message.get("parent_user_id")) or as_id(as_dict(message.get("root")).get("user")),
+        "root_author": _root_author(message) if root else None,
         "author": None if tombstone else _author(talk.roster, message, kind),
         "broadcast": kind == "thread_broadcast",
         "text": "" if tombstone else plain_text(raw) or block_text(message),
         "mentions": Counter() if tombstone else find_mentions(message, raw),
         "reactions": list_dicts(message.get("reactions")),
-        "edited_at": to_moment(parse_stamp(as_dict(message.get("edited")).get("ts"))),
+        "edited_at": to_moment(parse_stamp(as_dict(message["edited"]).get("ts"))) if "edited" in message else None,
         "by_app": "bot_id" in message and message["bot_id"] is not None,
         "tombstone": tombstone,
         "file": file,
     }
+
+
+def _root_author(message: dict[str, Any]) -> str | None:
+    return as_id(message.get("parent_user_id")) or as_id(as_dict(message.get("root")).get("user"))
 
 
 def _keep(talk: _Conversation, row: dict[str, Any]) -> None:
@@ -447,13 +451,16 @@ def _post(talk: _Conversation, stamp: str, root: str | None) -> dict[str, Any]:
 
 def _add_post(talk: _Conversation, row: dict[str, Any]) -> None:
     post = _post(talk, row["ts"], row["root"])
-    times = {"edited_at": row["edited_at"], **talk.changes.get(row["ts"], {})}
+    post |= {"author_id": row["author"], "created_at": row["at"], "text": row["text"] or None}
+    post |= {"kind": "reply" if row["root"] else "root", "edited_at": row["edited_at"]}
+    if talk.changes:
+        post |= talk.changes.get(row["ts"], {})
     add = talk.log.derive if row.get("derived") else talk.log.add
-    kind = "reply" if row["root"] else "root"
-    add("posts", **post, author_id=row["author"], created_at=row["at"], kind=kind, text=row["text"] or None, **times)
-    reasons = {"tombstone": row["tombstone"], "posted_through_app": row["by_app"]}
-    for reason in (reason for reason, holds in reasons.items() if holds):
-        talk.log.note("posts", reason, file=row["file"], position=f"ts {row['ts']}")
+    add("posts", **post)
+    if row["tombstone"]:
+        talk.log.note("posts", "tombstone", file=row["file"], position=f"ts {row['ts']}")
+    if row["by_app"]:
+        talk.log.note("posts", "posted_through_app", file=row["file"], position=f"ts {row['ts']}")
     for (person, basis), times_said in row["mentions"].items():
         talk.log.add("mentions", post_id=post["post_id"], person_id=person, basis=basis)
         if times_said > 1:
@@ -483,6 +490,8 @@ def _author(roster: _Roster, message: dict[str, Any], kind: str) -> str | None:
         if person:
             return roster.meet(person, None, bot=False)
     person, bot_id = as_id(message.get("user")), as_id(message.get("bot_id"))
+    if person in roster.known:
+        return person
     if person:
         return roster.meet(person, _profile_name(message), bot=kind == "bot_message" or person == "USLACKBOT")
     name = as_text(as_dict(message.get("bot_profile")).get("name")) or as_text(message.get("username"))

@@ -6,12 +6,12 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sna.readers.chat import as_dict, as_id, as_text, list_dicts, strip_secrets
-from sna.readers.collect import from_epoch
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
 _TAG = re.compile(r"<([^<>]*)>")
@@ -33,7 +33,7 @@ def parse_stamp(value: Any) -> str | None:
 
 def to_moment(stamp: str | None) -> datetime | None:
     """The moment of a ts, exact to the microsecond."""
-    return from_epoch(int(stamp.replace(".", "")), unit="us") if stamp else None
+    return _EPOCH + timedelta(microseconds=int(stamp.replace(".", ""))) if stamp else None
 
 
 def count_mentions(text: str) -> int:

@@ -41,6 +41,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _MOVES = {"membersadded": True, "membersjoined": True, "membersdeleted": False, "membersleft": False}
 _LIKES = frozenset({"like", "\U0001f44d"})
 _DEPTH = 12
+_NESTED = frozenset({dict, list})
 
 
 @dataclass(frozen=True)
@@ -180,13 +181,15 @@ def _items(files: JsonFiles, name: str, table: str) -> Iterator[dict[str, Any]]:
 
 
 def _lower(value: Any, depth: int = 0) -> Any:
-    """Keys in lower case, as deep as messages go."""
+    """Keys in lower case, as deep as messages go; at the top anything but an object becomes an empty one."""
+    if depth > _DEPTH:
+        return None
     if isinstance(value, dict):
-        if depth > _DEPTH:
-            return {}
-        return {str(key).lower(): _lower(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list) and depth <= _DEPTH:
-        return [_lower(item, depth + 1) for item in value]
+        return {
+            key.lower(): _lower(item, depth + 1) if item.__class__ in _NESTED else item for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_lower(item, depth + 1) if item.__class__ in _NESTED else item for item in value]
     return {} if depth == 0 else value
 
 
@@ -370,7 +373,7 @@ def _row_of(
         "text": _text(as_dict(message.get("body"))),
         "edited_at": from_iso(as_text(message.get("lastediteddatetime"))),
         "deleted_at": from_iso(as_text(message.get("deleteddatetime"))),
-        "version": (as_text(message.get("lastmodifieddatetime")) or "", len(str(message))),
+        "version": (as_text(message.get("lastmodifieddatetime")) or "", str(message.get("etag"))),
         "mentions": list_dicts(message.get("mentions")),
         "reactions": list_dicts(message.get("reactions")),
         "file": file,
@@ -425,9 +428,13 @@ def _keep(tenant: _Tenant, row: dict[str, Any]) -> None:
     if old is None:
         tenant.posts[row["post_id"]] = row
         return
-    first, second = sorted((old, row), key=lambda item: (item["version"], item["text"] or "", item["file"]))
+    first, second = sorted((old, row), key=_version)
     tenant.posts[row["post_id"]] = second
     tenant.log.withhold("posts", "copy", file=first["file"])
+
+
+def _version(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (*row["version"], len(row["reactions"]), len(row["mentions"]), row["text"] or "", row["file"])
 
 
 def _write_posts(tenant: _Tenant) -> None:
