@@ -32,7 +32,7 @@ _ENTITY = r"&(?:lt|gt|amp|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 _REFERENCE = re.compile(r"&(?:#[xX]([0-9A-Fa-f]{1,6})|#([0-9]{1,7})|(lt|gt|amp|quot|apos));")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LONE = re.compile("[\ud800-\udfff]")
-_NO_CHARACTER = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
+_NO_CHARACTER = re.compile(b"\xef\xbf[\xbe\xbf]")
 _CONTROL_BYTES = bytes({*range(32)} - {9, 10, 13})
 _NAMED = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&", "&#xA;": "\n", "&#xD;": "\r"}
 _COMMON_NUMERIC = "&#x(?:A|D);"
@@ -168,7 +168,7 @@ def _check_length(size: int, limit: int, name: str) -> None:
 
 def _parse(block: bytes, columns: tuple[str, ...], *, number: int, refuse: Refuse) -> tuple[pl.DataFrame, int]:
     """Attributes of each row of a block, and the number of rows met."""
-    suspect = len(block.translate(None, _CONTROL_BYTES)) != len(block) or any(mark in block for mark in _NO_CHARACTER)
+    suspect = len(block.translate(None, _CONTROL_BYTES)) != len(block) or _NO_CHARACTER.search(block) is not None
     try:
         text = block.decode("utf-8")
         frame = None if suspect else _parse_at_once(text, columns)
@@ -194,9 +194,9 @@ def _parse_at_once(text: str, columns: tuple[str, ...]) -> pl.DataFrame | None:
     known = {form: match[2] for form, match in forms.items() if match}
     keys = [first[1], *known.values()]
     code = {key: position for position, key in enumerate(dict.fromkeys(keys))}
-    codes = np.append(code[first[1]], _mapped(inner, {form: code[key] for form, key in known.items()}))
-    begins = np.append(0, _mapped(inner, {form: int("<row" in form) for form in known}))
-    return _spread(parts.gather_every(2, 1), codes, np.cumsum(begins), code=code, columns=columns)
+    marks = {form: 2 * code[key] + int("<row" in form) for form, key in known.items()}
+    coded = np.append(2 * code[first[1]], _mapped(inner, marks))
+    return _spread(parts.gather_every(2, 1), coded >> 1, np.cumsum(coded & 1), code=code, columns=columns)
 
 
 def _mapped(names: pl.Series, numbers: dict[str, int]) -> npt.NDArray[np.int64]:
