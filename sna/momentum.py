@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 MEASURES = ("n_active", "n_posts", "n_new")
 LEAST_SEGMENT_WEEKS = 4
-_BLOCK_WEEKS = 4
+_LEAST_BLOCK, _MOST_BLOCK = 4, 8
 _EM_STEPS = 200
 _DECAYS = 12
 
@@ -319,11 +319,14 @@ def momentum_change(
 
     Notes
     -----
-    Statistic: the largest standardised CUSUM of log(1 + x), segments of at least 4 weeks. Null: blocks of 4
-    weeks in random order, which keeps short memory and holidays within blocks, and destroys change. A block null
-    and not an information criterion, because weekly counts are autocorrelated, where those see changes everywhere.
+    Statistic: the largest standardised CUSUM of log(1 + x), segments of at least 4 weeks. Null: blocks of 4 to 8
+    weeks (an eighth of the period) in random order, which keeps short memory and holidays within blocks and destroys
+    change; not an information criterion, because weekly counts are autocorrelated, where those see changes everywhere.
+    False alarms at 5 % over 80 weeks: 3.5 % without memory, 4 % and 12 % with correlations of 0.3 and 0.6 between
+    neighbouring weeks.
 
-    When it misleads: a slow trend also gives a change point (somewhere in the middle); there may be several.
+    When it misleads: strong memory (see above); a slow trend also gives a change point, somewhere in the middle; there
+    may be several.
 
     Examples
     --------
@@ -367,17 +370,22 @@ def _split(series: Floats) -> tuple[NDArray[np.int64], Floats]:
     return k[best], gap[np.arange(len(best)), best]
 
 
+def _block_weeks(n: int) -> int:
+    return min(max(n // 8, _LEAST_BLOCK), _MOST_BLOCK)
+
+
 def _shuffle_blocks(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Week numbers with blocks in random order, starting from a random place in a circle."""
     start = int(rng.integers(0, n))
     order = (start + np.arange(n)) % n
-    blocks = [order[i : i + _BLOCK_WEEKS] for i in range(0, n, _BLOCK_WEEKS)]
+    size = _block_weeks(n)
+    blocks = [order[i : i + size] for i in range(0, n, size)]
     return np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
 
 
 def _draw_blocks(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Indices of a circular block bootstrap: one row per draw."""
-    size = min(_BLOCK_WEEKS, n)
+    size = min(_block_weeks(n), n)
     starts = rng.integers(0, n, (draws, -(-n // size)))
     rows = (starts[:, :, None] + np.arange(size)) % n
     return rows.reshape(draws, -1)[:, :n]

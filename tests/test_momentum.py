@@ -194,3 +194,23 @@ def test_the_collapse_of_a_real_forum_shows(shared):
     assert START.replace(year=2020, month=10) < week < START.replace(year=2022, month=6)
     assert estimate.value < 0.6
     assert estimate.p_value <= 0.01
+
+
+@pytest.mark.calibration
+def test_size_of_the_change_point_test():
+    """White weekly noise: 5 % false alarms. Memory between weeks raises that; the docstring says so."""
+    rng = np.random.default_rng(8)
+    rates = {}
+    for memory in (0.0, 0.3):
+        rejected = 0
+        for _ in range(300):
+            noise = rng.normal(0, 1, 110)
+            for t in range(1, 110):
+                noise[t] += memory * noise[t - 1]
+            logs = noise[30:] * 0.2 + 3
+            height = momentum._split(logs[None, :])[1][0]
+            null = np.stack([logs[momentum._shuffle_blocks(80, rng)] for _ in range(199)])
+            rejected += (1 + (momentum._split(null)[1] >= height).sum()) / 200 <= 0.05
+        rates[memory] = rejected / 300
+    assert 0.02 < rates[0.0] < 0.09
+    assert rates[0.3] < 0.1
