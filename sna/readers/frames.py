@@ -409,7 +409,7 @@ def _json_lines(
                 raise ValueError(f"a JSON {type(record).__name__} instead of an object")
             rows.append(flatten(record))
             lines.append(number)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             bad.append((f"line {number}", str(error)))
     return rows, lines, bad
 

@@ -166,7 +166,7 @@ def load_items(container: Container, pattern: str, items: str, *, whole: Collect
     for name in names:
         try:
             records = list(_records(container, name, items))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if isinstance(error, SnaError):
                 raise
             raise ReadError(f"{name} must be whole.", got=f"{error}.", hint="export it again") from error
