@@ -130,27 +130,34 @@ def summarise_level(rows):
     }
 
 
-def calibrate(replications, *, draws=199, workers=2):
-    """Every study as one dict; ``replications`` for size, a tenth of them for the others."""
+def calibrate(replications, *, draws=99, workers=2, save=lambda found: None):
+    """Every study as one dict; ``replications`` for size, a tenth of them for the others; ``save`` after each."""
     few = max(replications // 10, 10)
     found = {"draws": draws, "period": "1mo"}
     with ProcessPoolExecutor(workers) as pool:
         for preset, count in (("role_blind_channels", replications), ("role_blind", few), ("role_blind_bursts", few)):
             tasks = [(preset, 0.0, seed, draws) for seed in range(count)]
             found[f"size {preset}"] = summarise_level(list(pool.map(level_once, tasks, chunksize=4)))
+            save(found)
         for delta in (-0.3, 0.3, 0.6):
             tasks = [("role_blind_channels", delta, seed, draws) for seed in range(few)]
             found[f"power delta {delta}"] = summarise_level(list(pool.map(level_once, tasks, chunksize=4)))
+        save(found)
         rows = list(pool.map(error_once, [(seed, draws) for seed in range(few)], chunksize=4))
         found["measurement error, no preference"] = {name: share_rejected(rows, name) for name in rows[0]}
         for before, after in ((0.0, 0.0), (0.3, 0.3), (0.3, 0.0), (0.15, 0.0)):
             rows = list(pool.map(change_once, [(before, after, seed, draws) for seed in range(few)], chunksize=4))
             found[f"change {before} to {after}"] = {name: share_rejected(rows, name) for name in rows[0]}
+            save(found)
     return found
 
 
-if __name__ == "__main__":
-    result = calibrate(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+def write(found):
+    """Write what is known so far, so that a run cut short is still a result."""
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    result = calibrate(int(sys.argv[1]) if len(sys.argv) > 1 else 2000, save=write)
     print(json.dumps(result, indent=1))

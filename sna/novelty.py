@@ -67,7 +67,8 @@ def list_new_ties(
         ``person_a, person_b, first_at, thread_id, space, reporting_distance, same_unit, shared_space_before,
         novel``, in order of time, ``person_a < person_b``. The distance is null when one of them is not on
         the chart, and when no line joins them. ``novel``: far apart, another unit, no space both had used before; null
-        when the chart or a unit is not known and the rest would make it novel. Pairs with somebody who opted out are not listed.
+        when the chart or a unit is not known and the rest would make it novel. Pairs with somebody who
+        opted out are not listed.
 
     Raises
     ------

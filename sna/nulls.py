@@ -19,7 +19,7 @@ from sna.errors import ParameterError
 _FLAG_BITS = 22
 _FLAG_SHIFT = np.uint32(32 - _FLAG_BITS)
 _SEATS_PER_DRAW = 300_000
-_MOST_SWEEPS = 5
+_MOST_SWEEPS = 2
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
