@@ -287,3 +287,94 @@ def plot_momentum(weeks: pl.DataFrame, ax: Axes | None = None, *, campaigns: pl.
 
 
 _FLOWS = {"retained": "#0b5c7a", "returned": "#66a182", "new": "#edae49"}
+
+
+def plot_flow(matrix: pl.DataFrame, ax: Axes | None = None, *, across_only: bool = True) -> Axes:
+    """Who acts toward whom, as bands from groups on the left to groups on the right; width is the observed count.
+
+    Parameters
+    ----------
+    matrix
+        From `sna.mixing_matrix`: ``from_group, to_group, observed``.
+    ax
+        Where to draw.
+    across_only
+        Leave out what stays inside a group.
+    """
+    rows = matrix.filter(pl.col("observed") > 0)
+    rows = rows.filter(pl.col("from_group") != pl.col("to_group")) if across_only else rows
+    if rows.is_empty():
+        raise ParameterError("A flow needs interactions to draw.", got="None are left.", hint="across_only=False")
+    ax = ax or _axes(7, 5)
+    groups = sorted(set(matrix["from_group"]) | set(matrix["to_group"]))
+    colours = {name: _PALETTE[k] if k < len(_PALETTE) else _OTHER for k, name in enumerate(groups)}
+    left, right = _stack(rows, "from_group", groups), _stack(rows, "to_group", groups)
+    for source, target, n in rows.sort("from_group", "to_group").select(*_FLOW).iter_rows():
+        ax.fill_between(_CURVE, *_band(left[source], right[target], n), color=colours[source], alpha=0.45, lw=0)
+        left[source] -= n
+        right[target] -= n
+    for column, x, side in (("from_group", -0.02, "right"), ("to_group", 1.02, "left")):
+        for name, place in _middles(rows, column, groups).items():
+            ax.text(x, place, _short(name), ha=side, va="center", fontsize=9, color=colours[name])
+    ax.set_xlim(-0.35, 1.35)
+    ax.axis("off")
+    return ax
+
+
+_FLOW = ("from_group", "to_group", "observed")
+_CURVE = np.linspace(0, 1, 60)
+
+
+def _stack(rows: pl.DataFrame, column: str, groups: list[str]) -> dict[str, float]:
+    """Upper edge of each group's block, the first group on top, with a gap between blocks."""
+    sizes = dict(rows.group_by(column).agg(pl.col("observed").sum()).iter_rows())
+    gap = 0.03 * float(rows["observed"].sum())
+    edges, top = {}, sum(sizes.values()) + gap * (len(groups) - 1)
+    for name in groups:
+        edges[name] = float(top)
+        top -= sizes.get(name, 0) + gap
+    return edges
+
+
+def _middles(rows: pl.DataFrame, column: str, groups: list[str]) -> dict[str, float]:
+    sizes = dict(rows.group_by(column).agg(pl.col("observed").sum()).iter_rows())
+    return {name: top - sizes[name] / 2 for name, top in _stack(rows, column, groups).items() if name in sizes}
+
+
+def _band(start: float, end: float, width: float) -> tuple[Any, Any]:
+    bend = 3 * _CURVE**2 - 2 * _CURVE**3
+    upper = start + (end - start) * bend
+    return upper - width, upper
+
+
+def plot_bridges(totals: pl.DataFrame, ax: Axes | None = None, *, people: int = 12) -> Axes:
+    """People by brokerage role, the most bridging on top.
+
+    Parameters
+    ----------
+    totals
+        From `sna.brokerage_roles`.
+    ax
+        Where to draw.
+    people
+        How many to draw.
+    """
+    across = pl.sum_horizontal(_BRIDGING)
+    rows = (
+        totals.with_columns(across.alias("_across"))
+        .sort(["_across", "person_id"], descending=[True, False])
+        .head(people)
+    )
+    ax = ax or _axes(7, 1 + 0.28 * rows.height)
+    places, start = np.arange(rows.height), np.zeros(rows.height)
+    for k, role in enumerate(_BRIDGING):
+        ax.barh(places, rows[role].to_numpy(), left=start, color=_PALETTE[k], label=role)
+        start = start + rows[role].to_numpy()
+    ax.set_yticks(places, [_short(name) for name in rows["person_id"]])
+    ax.invert_yaxis()
+    ax.set_xlabel("open paths between people who do not exchange directly")
+    ax.legend(frameon=False, fontsize=8)
+    return _bare(ax)
+
+
+_BRIDGING = ("liaison", "gatekeeper", "representative", "consultant")

@@ -60,3 +60,31 @@ def test_mixing_heat_map_writes_the_ratio_and_stars_what_stands_out():
     ax = plot.plot_mixing_matrix(matrix)
     assert [t.get_text() for t in ax.texts] == ["2.00*", "0.50", "0.75", "1.00"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_flow_draws_a_band_for_each_pair_of_groups_that_exchange():
+    matrix = pl.DataFrame(
+        {"from_group": ["a", "a", "b", "b"], "to_group": ["a", "b", "a", "b"], "observed": [9, 4, 2, 0]}
+    )
+    assert len(plot.plot_flow(matrix).collections) == 2
+    assert len(plot.plot_flow(matrix, across_only=False).collections) == 3
+    inside = matrix.filter(pl.col("from_group") == pl.col("to_group"))
+    with pytest.raises(sna.SnaError, match="across_only=False"):
+        plot.plot_flow(inside)
+
+
+def test_bridges_put_the_person_with_most_open_paths_on_top(six):
+    ax = plot.plot_bridges(sna.brokerage_roles(six), people=3)
+    assert ax.get_yticklabels()[0].get_text() == "bob"
+
+
+def test_momentum_leaves_out_the_week_that_is_not_over(six):
+    weeks = sna.weekly_momentum(six)
+    assert not weeks["is_complete"].all()
+    ax = plot.plot_momentum(weeks)
+    assert len(ax.containers[0]) == weeks["is_complete"].sum()
+
+
+def test_waiting_curve_starts_with_everybody_waiting(six):
+    line = plot.plot_waiting(sna.waiting_curve(six)).lines[0]
+    assert line.get_ydata()[0] == 1.0
