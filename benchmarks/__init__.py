@@ -1,0 +1,1 @@
+"""Speed and memory against other tools: ``python -m benchmarks``, or ``make bench``."""
