@@ -3,6 +3,7 @@
 import json
 import struct
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -561,3 +562,11 @@ def test_presets_are_checked_and_in_the_package():
     assert set(names) <= known
     for name in names:
         assert "posts" in sna.validate_mapping(name)["table"]
+
+
+def test_the_example_in_the_docs_is_a_mapping(tmp_path):
+    text = (Path(__file__).parents[1] / "docs/mapping.md").read_text(encoding="utf-8")
+    block = text.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "m.yaml").write_text(block)
+    assert sna.validate_mapping(tmp_path / "m.yaml")["table"].to_list() == ["posts", "mentions"]
+    assert all(f"| {name} |" in text for name in sna.list_presets())
