@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sna.errors import ParameterError
 
-_FLAG_BITS = 22
+_FLAG_BITS = 20
 _FLAG_SHIFT = np.uint32(32 - _FLAG_BITS)
 _SEATS_PER_DRAW = 300_000
 _MOST_SWEEPS = 2
