@@ -65,6 +65,7 @@ def main() -> None:
 @_PRIVATE
 @_QUIET
 def report(
+    *,
     export: str | None,
     example: bool,
     org: str | None,
@@ -93,6 +94,7 @@ def report(
 @_PRIVATE
 @_QUIET
 def check(
+    *,
     export: str | None,
     example: bool,
     org: str | None,
@@ -117,7 +119,7 @@ def check(
 @_PLATFORM
 @_PRIVATE
 @_QUIET
-def convert(export: str, out: str, org: str | None, platform: str | None, private: bool, quiet: bool) -> None:
+def convert(*, export: str, out: str, org: str | None, platform: str | None, private: bool, quiet: bool) -> None:
     """Write EXPORT as the canonical Parquet folder OUT, which every command reads back fast."""
     forum = _load(export, example=False, org=org, platform=platform, private=private, quiet=quiet)
     path = sna.write_forum(forum, out)
@@ -151,7 +153,7 @@ def map_guess(file: str) -> None:
 @click.argument("mapping_file")
 @click.argument("out")
 @_PRIVATE
-def map_run(export: str, mapping_file: str, out: str, private: bool) -> None:
+def map_run(*, export: str, mapping_file: str, out: str, private: bool) -> None:
     """Read EXPORT with MAPPING_FILE (or a preset's name) and write the canonical folder OUT."""
     forum = sna.read_mapped(export, mapping_file, include_private=private)
     click.echo(_printable(repr(forum)))
