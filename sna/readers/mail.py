@@ -20,11 +20,17 @@ _BLOCK = 8 * 1024 * 1024
 _MESSAGE_BYTES = 256 * 1024 * 1024
 _OVERLAP = 8192
 _HEADER_BYTES = 65_536
-_DEPTH, _PARTS = 20, 1000
-_START = re.compile(
-    rb"(?:\A[ \t\r\n]*|(?<=\n\n)|(?<=\n\r\n))"
-    rb"From [^\n]{0,998}?\d:\d\d[^\n]{0,200}?\d{4}[^\n]{0,80}\n(?=[!-9;-~]{1,80}[ \t]*:)"
+_WANTED = frozenset(
+    (
+        *("from", "sender", "reply-to", "x-reply-to", "x-original-from", "x-google-original-from", "to", "cc"),
+        *("date", "received", "subject", "message-id", "in-reply-to", "references", "feedback-id"),
+        *("list-id", "list-post", "x-beenthere", "mailing-list", "precedence", "auto-submitted"),
+        *("x-autoreply", "x-autorespond", "content-type", "content-transfer-encoding", "content-disposition"),
+    )
 )
+"""Headers we read; addresses of machines on the way and spam scores are left alone."""
+_DEPTH, _PARTS = 20, 1000
+_SEPARATOR = re.compile(rb"From [^\n]{0,998}?\d:\d\d[^\n]{0,200}?\d{4}[^\n]{0,80}\n(?=[!-9;-~]{1,80}[ \t]*:)")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _END = re.compile(rb"\r?\n[ \t]*\r?\n|\A[ \t]*\r?\n")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
@@ -33,7 +39,18 @@ _PARAMETER = re.compile(r";\s*([\w*-]+)\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))")
 
 def starts_like_mbox(head: bytes) -> bool:
     """Whether bytes begin with a separator line followed by a header."""
-    return _START.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+    return _SEPARATOR.match(head.removeprefix(b"\xef\xbb\xbf").lstrip()) is not None
+
+
+def _starts(buffer: bytes, since: int) -> list[int]:
+    """Where messages begin, after ``since`` and after an empty line."""
+    starts = []
+    at = buffer.find(b"\nFrom ", since)
+    while at >= 0:
+        if buffer[max(0, at - 2) : at].endswith((b"\n", b"\n\r")) and _SEPARATOR.match(buffer, at + 1):
+            starts.append(at + 1)
+        at = buffer.find(b"\nFrom ", at + 1)
+    return starts
 
 
 def split_mbox(container: Container, name: str) -> Iterator[bytes]:
@@ -51,12 +68,11 @@ def split_mbox(container: Container, name: str) -> Iterator[bytes]:
     with container.open(name) as stream:
         while block := stream.read(_BLOCK):
             buffer = buffer + block if buffer else block.removeprefix(b"\xef\xbb\xbf")
-            starts = [found.end() - len(found.group().lstrip()) for found in _START.finditer(buffer, searched)]
-            starts = [start for start in starts if start > 0]
+            starts = _starts(buffer, searched)
             pieces = (buffer[a:b] for a, b in pairwise([0, *starts]))
             yield from (piece for piece in pieces if piece.strip())
             buffer = buffer[starts[-1] :] if starts else buffer
-            searched = max(1, len(buffer) - _OVERLAP)
+            searched = max(0, len(buffer) - _OVERLAP)
             if len(buffer) > _MESSAGE_BYTES:
                 raise ReadError(f"A message of {name} may have {_MESSAGE_BYTES:,} bytes.", got="One has more.")
     if buffer.strip():
@@ -94,7 +110,7 @@ def _headers(head: bytes) -> dict[str, str]:
     for line in _FOLD.sub(b" ", head).split(b"\n"):
         name, colon, value = line.partition(b":")
         key = name.strip().lower().decode("ascii", "replace")
-        if colon and key not in headers:
+        if colon and key in _WANTED and key not in headers:
             headers[key] = decode(value[:_HEADER_BYTES]).strip()
     return headers
 

@@ -13,15 +13,15 @@ _OUTLOOK = re.compile(
     r"^\*?(?:From|Von|De):\*?[ \t][^\n]{1,300}\n(?:[^\n]{0,300}\n){0,4}?\*?(?:Subject|Betreff|Objet|Asunto):",
     re.MULTILINE,
 )
-_ATTRIBUTION = re.compile(
-    r"^(?:On|Am|Le|El|Il|Op|Em|Den)\b[^\n]{4,200}?(?:\n[^\n]{0,120}?){0,2}?"
-    r"(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev)[^\n]{0,80}:[ \t]*\n(?=[ \t\n]*>)"
-    r"|^[^\n>]{3,200}(?:wrote|writes|schrieb|a écrit|escribió)[^\n]{0,40}:[ \t]*\n(?=[ \t\n]*>)",
-    re.MULTILINE,
+_OUTLOOK_WORDS = ("Subject:", "Betreff:", "Objet:", "Asunto:")
+_WROTE = re.compile(
+    r"(?:wrote|writes|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|skrev)[^\n]{0,80}:[ \t]*\n(?=[ \t\n]{0,80}>)"
 )
+_OPENING = re.compile(r"(?:On|Am|Le|El|Il|Op|Em|Den)\b")
+_OPENING_LINES = 3
 _QUOTED = re.compile(r"^[ \t]*>[^\n]*\n?", re.MULTILINE)
 _NOTICE = re.compile(r"^[ \t]*\[\[alternative HTML version deleted\]\][ \t]*$", re.MULTILINE)
-_GAPS = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")
+_GAPS = re.compile(r"\n[ \t]*\n[ \t\n]*(?=[^ \t\n]|\Z)")
 _REPLY = r"(?:re|aw|sv|vs|antw|odp|res|rif|ynt|betr)(?:\[\d{1,3}\]|\^\d{1,3}|\(\d{1,3}\))?"
 _FORWARD = r"(?:fwd?|wg|tr|rv|enc|doorst)"
 _PREFIX = re.compile(
@@ -39,12 +39,35 @@ def own_words(text: str) -> str:
     'hello'
     """
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    for cut in (_CUT, _OUTLOOK):
-        found = cut.search(plain)
-        plain = plain[: found.start()] if found else plain
+    if "--" in plain or "____" in plain or "forwarded" in plain:
+        plain = _before(plain, _CUT)
+    if any(word in plain for word in _OUTLOOK_WORDS):
+        plain = _before(plain, _OUTLOOK)
     if ">" in plain:
-        plain = _QUOTED.sub("", _ATTRIBUTION.sub("", plain))
-    return _GAPS.sub("\n\n", _NOTICE.sub("", plain)).strip()
+        plain = _QUOTED.sub("", _without_openings(plain))
+    if "[[alternative" in plain:
+        plain = _NOTICE.sub("", plain)
+    return _GAPS.sub("\n\n", plain).strip()
+
+
+def _before(text: str, mark: re.Pattern[str]) -> str:
+    found = mark.search(text)
+    return text[: found.start()] if found else text
+
+
+def _without_openings(text: str) -> str:
+    """Cut "On Monday, Bob wrote:" before a quote, up to three lines long."""
+    kept, position = [], 0
+    for found in _WROTE.finditer(text):
+        begin = line = text.rfind("\n", 0, found.start()) + 1
+        for _ in range(_OPENING_LINES):
+            if _OPENING.match(text, line):
+                begin = line
+                break
+            line = text.rfind("\n", 0, max(line - 1, 0)) + 1
+        kept.append(text[position : max(begin, position)])
+        position = found.end()
+    return "".join(kept) + text[position:]
 
 
 def base_subject(subject: str) -> tuple[str, bool]:
