@@ -175,6 +175,10 @@ def test_equal_posts_are_kept_apart_whatever_the_order(tmp_path, forum):
     answered = forum.posts.filter(pl.col("text") == "why twice?")["parent_id"].item()
     assert answered in same["post_id"].to_list()
     twins = [post("ann", "twin", 50, replies=[{"user": "cat", "message": m, "create_at": T0}]) for m in "aab"]
+    for who in ("ann", "cat"):
+        liked = [{"user": who, "emoji_name": "tada", "create_at": T0}]
+        reply = {"user": "cat", "message": "same reply", "create_at": T0}
+        twins.append(post("ann", "other twin", 60, reactions=liked, replies=[reply]))
     objects = [*BULK[:-1], *twins]
     expected = sna.read_forum(bulk(tmp_path, objects, "a.jsonl"))
     assert expected.posts.filter(pl.col("text") == "twin").height == 3

@@ -10,7 +10,7 @@ import pytest
 
 import sna
 from sna.readers import chat
-from sna.readers.slack_text import block_text, parse_stamp, plain_text
+from sna.readers.slack_text import block_text, parse_stamp, plain_text, to_moment
 
 USERS = [
     {
@@ -192,6 +192,7 @@ def test_is_recognised_and_every_row_is_accounted_for(tmp_path):
 def test_ts_is_exact_to_the_microsecond_and_stays_text(forum):
     assert post(forum, "1700090000.123450")["created_at"] == datetime(2023, 11, 15, 23, 13, 20, 123450, tzinfo=UTC)
     assert parse_stamp("99999999999.000001") == "99999999999.000001"
+    assert to_moment("99999999999.000001").microsecond == 1
     assert parse_stamp("1700000000") == "1700000000.000000"
     assert [parse_stamp(value) for value in ("", None, True, "1.2.3", "-5.0", "١٢.٣", {}, "1e5")] == [None] * 8
 
