@@ -49,7 +49,8 @@ def _entry(name: str, **options: Any) -> dict[str, Any]:
 def _facts(load: float) -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     machine = f"{platform.system()} {platform.machine()}, {_processor()}{os.cpu_count()} cores, {_memory()}"
-    return f"{datetime.now(UTC):%Y-%m-%d}; {machine}Python {platform.python_version()}, {versions}; load before the run {load:.1f}"
+    python = f"Python {platform.python_version()}"
+    return f"{datetime.now(UTC):%Y-%m-%d}; {machine}{python}, {versions}; load before the run {load:.1f}"
 
 
 def _processor() -> str:

@@ -233,11 +233,14 @@ def _check_edges(batch: pl.DataFrame) -> pl.DataFrame:
 
 def _order(seen: pl.Series, extra: pl.Series | None) -> tuple[pl.Series, Integers]:
     """All ids sorted as text, and each provisional code's place among them."""
-    ids = seen if extra is None else pl.concat([seen.alias("id"), extra.cast(pl.String).alias("id")])
-    ids = ids.unique().sort().alias("person_id")
-    places = ids.to_frame("id").with_row_index("place")
-    joined = seen.to_frame("id").join(places, on="id", how="left", maintain_order="left")
-    return ids, joined["place"].cast(pl.Int64).to_numpy()
+    ids = seen.alias("id")
+    if extra is not None:
+        more = extra.cast(pl.String).alias("id").to_frame().join(ids.to_frame(), on="id", how="anti")
+        ids = pl.concat([ids, more["id"]])
+    order = ids.arg_sort().to_numpy()
+    places = np.empty(order.size, dtype=np.int64)
+    places[order] = np.arange(order.size)
+    return ids.gather(order).alias("person_id"), places[: len(seen)]
 
 
 def _join_keys(ends: list[tuple[Codes, Codes]], rename: Integers) -> Integers:
