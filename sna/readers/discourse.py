@@ -27,7 +27,7 @@ CAPABILITIES = {
     "text": "yes",
     "exact_times": "yes",
 }
-_SIGNS = (b'"reply_to_post_number"', b'"post_stream"', b'"latest_posts"', b'"highest_post_number"')
+_SIGN = re.compile(rb'"(reply_to_post_number|post_stream|latest_posts|highest_post_number)"\s*:')
 _PEEKED_FILES = 40
 _LATEST = "~"
 _LIKE = 2
@@ -43,10 +43,9 @@ def _json_names(container: Container) -> list[str]:
 
 def _recognise(container: Container) -> str | None:
     for name in _json_names(container)[:_PEEKED_FILES]:
-        head = container.peek(name)
-        sign = next((sign for sign in _SIGNS if sign in head), None)
+        sign = _SIGN.search(container.peek(name))
         if sign:
-            return f"{name} has Discourse's field {sign.decode()}"
+            return f"{name} has Discourse's field {sign[1].decode()}"
     users = [name for name in container.match(r".*\.csv") if csv_kind(container, name) == "users"]
     return f"{users[0]} is a Discourse user list" if users else None
 
