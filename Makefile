@@ -35,7 +35,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 unit: $(READY)
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not calibration"
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 notebooks: $(READY)
 	$(BIN)/pytest -q -n 2 --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -o addopts="" -o testpaths=notebooks notebooks

@@ -119,3 +119,10 @@ def test_every_public_name_is_documented():
 
     for name in sna.__all__:
         assert (getattr(sna, name).__doc__ or "").strip(), name
+
+
+def test_every_room_is_on_the_map():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rooms = {room(path) for path in MODULES if path.name != "__main__.py"}
+    assert {name for name in rooms if f"`{name}" not in text} == set()
+    assert {name.strip("_") for name in rooms} <= set(ORDER)
