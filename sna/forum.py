@@ -466,8 +466,9 @@ def _admit(frame: pl.DataFrame | None, table: Table, log: list[pl.DataFrame]) ->
     rows = conform(frame, table)
     complete = pl.all_horizontal(pl.col(name).is_not_null() for name in table.required)
     rows = _split(rows, complete, table, "missing_value", log)
-    if table.key:
-        rows = _split(rows, pl.struct(table.key).is_first_distinct(), table, "duplicate_id", log)
+    if table.key and rows.select(table.key).is_duplicated().any():
+        ordered = rows.sort(rows.columns, nulls_last=True)  # which of two rows stays must not depend on row order
+        rows = _split(ordered, pl.struct(table.key).is_first_distinct(), table, "duplicate_id", log)
     return rows
 
 

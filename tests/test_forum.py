@@ -68,6 +68,13 @@ def test_rows_that_cannot_be_used_are_in_issues_and_the_books_balance():
     assert books["signals"] == (2, 1, 1, 0, 0)
 
 
+def test_which_of_two_rows_with_one_id_stays_does_not_depend_on_row_order():
+    twice = pl.DataFrame({"post_id": ["1", "1"], "thread_id": ["t", "t"], "author_id": ["b", "a"], "text": ["x", None]})
+    first, second = (sna.build_forum(posts=rows) for rows in (twice, twice.reverse()))
+    assert first.posts["author_id"].to_list() == ["a"]
+    assert first.equals(second)
+
+
 @pytest.mark.parametrize(
     ("parents", "threads", "reason"),
     [
