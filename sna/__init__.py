@@ -38,9 +38,11 @@ from sna.inference import (
 )
 from sna.interactions import EDGE_RULES, count_left_out, list_edge_rules, list_interactions
 from sna.mixing import (
+    MixingDraws,
     cross_role_change,
     cross_role_ladder,
     cross_role_level,
+    draw_mixing,
     list_silent_pairs,
     mixing_ladder,
     mixing_matrix,
@@ -91,6 +93,7 @@ __all__ = [
     "Forum",
     "Hypothesis",
     "MappingGuess",
+    "MixingDraws",
     "Network",
     "NotAnswerableError",
     "Null",
@@ -126,6 +129,7 @@ __all__ = [
     "cross_role_ladder",
     "cross_role_level",
     "cross_role_share",
+    "draw_mixing",
     "ei_index",
     "ensemble_score",
     "find_champions",

@@ -9,6 +9,7 @@ are left out on purpose: with no preference at all they report one in 20 to 95 %
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import numpy as np
@@ -43,6 +44,54 @@ from sna.threads import Moment
 VERDICT_NULL = "thread participation"
 LEAST_THREADS = 20
 """Threads with a joiner of known group that a claim about level, or each period of a claim about change, needs."""
+
+
+@dataclass(frozen=True)
+class MixingDraws:
+    """Draws of the thread-participation null, made once and passed on as ``drawn=`` to every function that needs them.
+
+    Attributes
+    ----------
+    coded
+        The joinings they were made from.
+    counts
+        Mixing counts of each draw, shape ``(draws, k, k)``.
+    by
+        The attribute.
+    """
+
+    coded: Coded
+    counts: Floats
+    by: str
+
+
+def draw_mixing(
+    forum: Forum,
+    *,
+    by: str = "role",
+    since: Moment = None,
+    until: Moment = None,
+    period: str = "1q",
+    draws: int = 999,
+    rng: np.random.Generator | int | None = None,
+) -> MixingDraws:
+    """Draw from the thread-participation null once, for several results on the same pairs.
+
+    Parameters
+    ----------
+    forum, by, since, until, period, draws, rng
+        As in `mixing_matrix`.
+
+    Raises
+    ------
+    NotAnswerableError
+        When the source has no spaces, or there is too little data.
+    """
+    require_spaces(forum, analysis="a claim about talk between groups")
+    coded = code_joins(forum, by, since=since, until=until, period=period)
+    _require_pairs(coded, by)
+    counts = draw_counts(participation_null(), coded.pairs, draws=draws, rng=np.random.default_rng(rng))
+    return MixingDraws(coded, counts, by)
 
 
 def mixing_matrix(
@@ -142,6 +191,7 @@ def mixing_ladder(
     level: float = 0.95,
     adjust: str = "max-t",
     rng: np.random.Generator | int | None = None,
+    drawn: MixingDraws | None = None,
 ) -> pl.DataFrame:
     """The mixing matrix of thread joinings under every named null, from the one that ignores most to the verdict's.
 
@@ -155,10 +205,12 @@ def mixing_ladder(
     -----
     All rungs look at the same pairs (who joined whose thread), so what differs between them is the null alone.
     """
-    coded = code_joins(forum, by, since=since, until=until, period=period)
+    coded = drawn.coded if drawn else code_joins(forum, by, since=since, until=until, period=period)
     generator = np.random.default_rng(rng)
+    counts = drawn.counts if drawn else None
     tables = [
-        _matrix(coded, null, draws=draws, level=level, adjust=adjust, rng=generator) for null in _usable_nulls(forum)
+        _matrix(coded, null, draws=draws, level=level, adjust=adjust, rng=generator, drawn=counts)
+        for null in _usable_nulls(forum)
     ]
     return pl.concat(tables)
 
@@ -172,6 +224,7 @@ def cross_role_ladder(
     period: str = "1q",
     draws: int = 999,
     rng: np.random.Generator | int | None = None,
+    drawn: MixingDraws | None = None,
 ) -> pl.DataFrame:
     """The share of joinings that cross groups, against every named null.
 
@@ -185,10 +238,11 @@ def cross_role_ladder(
     -----
     Pairs with an unknown group are left out of the shares (``n_pairs`` counts those used) and stay in the draws.
     """
-    coded = code_joins(forum, by, since=since, until=until, period=period)
+    coded = drawn.coded if drawn else code_joins(forum, by, since=since, until=until, period=period)
     _require_pairs(coded, by)
     generator = np.random.default_rng(rng)
-    rows = [judge_share(coded, null, draws=draws, rng=generator) for null in _usable_nulls(forum)]
+    counts = drawn.counts if drawn else None
+    rows = [judge_share(coded, null, draws=draws, rng=generator, drawn=counts) for null in _usable_nulls(forum)]
     return pl.DataFrame(rows)
 
 
@@ -202,6 +256,7 @@ def cross_role_level(
     draws: int = 999,
     level: float = 0.95,
     rng: np.random.Generator | int | None = None,
+    drawn: MixingDraws | None = None,
 ) -> Estimate:
     """Do people seek or avoid the threads of other groups? Log-odds against the thread-participation null.
 
@@ -211,6 +266,8 @@ def cross_role_level(
         Must record the space of its threads.
     by, since, until, period, draws, level, rng
         As in `mixing_matrix`.
+    drawn
+        From `draw_mixing`; the parameters that describe pairs and draws are then its own.
 
     Returns
     -------
@@ -232,17 +289,14 @@ def cross_role_level(
     When it misleads: a space recorded wrongly for 10 % of threads already makes most forums without any preference
     look segregated (docs/calibration_mixing.json). `cross_role_change` bears that.
     """
-    require_spaces(forum, analysis="whether people seek or avoid other groups")
-    coded = code_joins(forum, by, since=since, until=until, period=period)
-    _require_pairs(coded, by)
-    missing, pairs = coded.missing, coded.pairs
-    generator = np.random.default_rng(rng)
-    shares = cross_share(draw_counts(participation_null(), pairs, draws=draws, rng=generator), missing=missing)
-    observed = float(cross_share(count_groups(pairs), missing=missing))
+    made = drawn or draw_mixing(forum, by=by, since=since, until=until, period=period, draws=draws, rng=rng)
+    coded, missing = made.coded, made.coded.missing
+    shares = cross_share(made.counts, missing=missing)
+    observed = float(cross_share(count_groups(coded.pairs), missing=missing))
     theta = float(logit(observed) - logit(shares.mean()))
     _, low, high = jackknife_interval(theta, left_out_thetas(coded), level=level)
     return Estimate(
-        f"cross-{by} log-odds of joining a thread",
+        f"cross-{made.by} log-odds of joining a thread",
         theta,
         low=low,
         high=high,
@@ -252,7 +306,7 @@ def cross_role_level(
         null=VERDICT_NULL,
         n=len(coded.threads),
         unit="threads",
-        draws=draws,
+        draws=len(made.counts),
     )
 
 
@@ -331,12 +385,13 @@ def list_silent_pairs(
     level: float = 0.95,
     least_expected: float = 5.0,
     rng: np.random.Generator | int | None = None,
+    drawn: MixingDraws | None = None,
 ) -> pl.DataFrame:
     """Pairs of groups that meet in the same channels and still talk less than chance would have it.
 
     Parameters
     ----------
-    forum, by, since, until, period, draws, rng
+    forum, by, since, until, period, draws, rng, drawn
         As in `cross_role_level`; spaces must be known.
     level
         Pairs whose adjusted p is at most ``1 - level`` are listed.
@@ -349,18 +404,15 @@ def list_silent_pairs(
         ``group_a, group_b, observed, expected, ratio, p_value, p_adjusted, null``, strongest silence first; both
         directions are added up. p is one-sided (fewer), adjusted over all pairs judged (Benjamini-Hochberg).
     """
-    require_spaces(forum, analysis="which groups should talk and do not")
-    coded = code_joins(forum, by, since=since, until=until, period=period)
-    _require_pairs(coded, by)
-    generator = np.random.default_rng(rng)
-    sample = draw_counts(participation_null(), coded.pairs, draws=draws, rng=generator)
+    made = drawn or draw_mixing(forum, by=by, since=since, until=until, period=period, draws=draws, rng=rng)
+    coded, sample = made.coded, made.counts
     known = [code for code in range(len(coded.pairs.groups)) if code != coded.missing]
     a, b = (np.asarray(known)[index] for index in np.triu_indices(len(known), k=1))
-    drawn = sample[:, a, b] + sample[:, b, a]
+    both = sample[:, a, b] + sample[:, b, a]
     counts = count_groups(coded.pairs)
-    seen, expected = counts[a, b] + counts[b, a], drawn.mean(axis=0)
+    seen, expected = counts[a, b] + counts[b, a], both.mean(axis=0)
     judged = expected >= least_expected
-    p_value = np.where(judged, monte_carlo_p(seen, drawn, alternative="less"), np.nan)
+    p_value = np.where(judged, monte_carlo_p(seen, both, alternative="less"), np.nan)
     names = pl.Series(list(coded.pairs.groups), dtype=pl.String)
     table = pl.DataFrame(
         {
@@ -441,11 +493,20 @@ def _change_interval(
 
 
 def _matrix(
-    coded: Coded, null: Null, *, draws: int, level: float, adjust: str, rng: np.random.Generator
+    coded: Coded,
+    null: Null,
+    *,
+    draws: int,
+    level: float,
+    adjust: str,
+    rng: np.random.Generator,
+    drawn: Floats | None = None,
 ) -> pl.DataFrame:
     pairs = coded.pairs
     seen = count_groups(pairs)
-    expected, sd, p_value, p_adjusted = _judge_cells(pairs, seen, null, draws=draws, adjust=adjust, rng=rng)
+    expected, sd, p_value, p_adjusted = _judge_cells(
+        pairs, seen, null, draws=draws, adjust=adjust, rng=rng, drawn=drawn
+    )
     ratio = np.divide(seen, expected, out=np.full(seen.shape, np.nan), where=expected > 0)
     low, high = _ratio_interval(pairs, null, seen, expected, sd, level=level)
     k = len(pairs.groups)
@@ -466,14 +527,21 @@ def _matrix(
 
 
 def _judge_cells(
-    pairs: Pairs, seen: Floats, null: Null, *, draws: int, adjust: str, rng: np.random.Generator
+    pairs: Pairs,
+    seen: Floats,
+    null: Null,
+    *,
+    draws: int,
+    adjust: str,
+    rng: np.random.Generator,
+    drawn: Floats | None = None,
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Expected count, its standard deviation, two-sided p and adjusted p of every cell."""
     if adjust not in ("max-t", "holm", "bh"):
         raise ParameterError("adjust is 'max-t', 'holm' or 'bh'.", got=f"Got {adjust!r}.")
     method = "holm" if adjust == "max-t" else adjust
     if null.moments is None:
-        sample = draw_counts(null, pairs, draws=draws, rng=rng)
+        sample = draw_counts(null, pairs, draws=draws, rng=rng) if drawn is None else drawn
         p_value = monte_carlo_p(seen, sample)
         flat = sample.reshape(len(sample), -1)
         family = max_t_p(seen.ravel(), flat) if adjust == "max-t" else adjust_p(p_value.ravel(), method=method)
@@ -509,13 +577,16 @@ def _ratio_interval(
     return np.where(seen > 0, np.exp(centre - reach), 0.0) * some, np.exp(centre + reach) * some
 
 
-def judge_share(coded: Coded, null: Null, *, draws: int, rng: np.random.Generator) -> dict[str, object]:
+def judge_share(
+    coded: Coded, null: Null, *, draws: int, rng: np.random.Generator, drawn: Floats | None = None
+) -> dict[str, object]:
     """One row of `cross_role_ladder`."""
     pairs, missing = coded.pairs, coded.missing
     counts = count_groups(pairs)
     observed = float(cross_share(counts, missing=missing))
     if null.moments is None:
-        shares = cross_share(draw_counts(null, pairs, draws=draws, rng=rng), missing=missing)
+        sample = draw_counts(null, pairs, draws=draws, rng=rng) if drawn is None else drawn
+        shares = cross_share(sample, missing=missing)
         expected, p_value = float(shares.mean()), float(monte_carlo_p(observed, shares))
     else:
         expected, p_value = _closed_share(pairs, counts, null, missing)

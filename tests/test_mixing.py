@@ -125,11 +125,12 @@ def test_a_segregated_forum_is_seen_and_named(segregated):
     level = sna.cross_role_level(sna.make_forum(role_preference=1.0, rng=4).forum, draws=199, rng=1)
     assert level.value < 0
     assert level.high < 0
-    assert level.p_value == pytest.approx(2 / 200)
+    assert level.p_value <= 6 / 200
     assert level.null == "thread participation"
     silent = sna.list_silent_pairs(segregated, draws=199, rng=1)
     assert silent.select("group_a", "group_b", "observed").rows() == [("HR", "IT", 0)]
-    assert silent["p_adjusted"][0] == pytest.approx(1 / 200)
+    # draws next to the observed forum in the chain may still be like it
+    assert silent["p_adjusted"][0] <= 3 / 200
 
 
 def test_planted_preference_has_its_sign_and_none_has_none():
@@ -262,3 +263,13 @@ def test_max_t_controls_the_family_and_beats_holm():
     strong = rng.normal(size=(99, 50))
     observed = np.append(9.0, np.zeros(49))
     assert max_t_p(observed, strong)[0] == pytest.approx(0.01)
+
+
+def test_draws_made_once_serve_every_result(simulated):
+    drawn = sna.draw_mixing(simulated, draws=49, rng=4)
+    assert sna.cross_role_level(simulated, drawn=drawn) == sna.cross_role_level(simulated, draws=49, rng=4)
+    ladder = sna.cross_role_ladder(simulated, drawn=drawn)
+    assert ladder["theta"].to_list()[-1] == pytest.approx(sna.cross_role_level(simulated, drawn=drawn).value)
+    cells = sna.mixing_ladder(simulated, drawn=drawn).filter(pl.col("null") == "thread participation")
+    assert cells.equals(sna.mixing_matrix(simulated, null="thread participation", draws=49, rng=4))
+    assert sna.list_silent_pairs(simulated, drawn=drawn).equals(sna.list_silent_pairs(simulated, draws=49, rng=4))
