@@ -60,6 +60,7 @@ def build_facets(
     people = _participants(forum, helping, by)
     chances = count_chances(forum, helping, opportunity=opportunity)
     people = people.join(chances, on="person_id", how="left", maintain_order="left")
+    people = _per_person(people, _other_acts(forum, helping))
     helps = helping.helps.filter(pl.col("person_id").is_in(people["person_id"].implode()))
     options = {"level": level, "exposure_error": opportunity_error}
     return [
@@ -108,9 +109,20 @@ def _named(people: pl.DataFrame, result: pl.DataFrame, name: str) -> pl.DataFram
     return pl.concat([people.select("person_id"), result.select(list(columns)).rename(columns)], how="horizontal")
 
 
-def _tenure(people: pl.DataFrame) -> np.ndarray | None:
-    """Log tenure as a covariate; left out in small forums, where it would only add noise."""
-    return np.log1p(people["weeks"].to_numpy()) if people.height >= _MIN_COVARIATE_PEOPLE else None
+def _other_acts(forum: Forum, helping: Helping) -> pl.DataFrame:
+    """Threads started and reactions given: signs of being there that are no helps (``person_id, n_other_acts``)."""
+    inside = pl.col("at").is_between(helping.since, helping.until, closed="left")
+    given = forum.signals.filter(inside & pl.col("person_id").is_not_null() & (pl.col("kind") != "accept"))
+    both = pl.concat([helping.chances["asker_id"].alias("person_id"), given["person_id"]])
+    return both.value_counts(name="n_other_acts")
+
+
+def _covariates(people: pl.DataFrame) -> np.ndarray | None:
+    """Log tenure and, without recorded views, log other acts; left out in small forums, where they only add noise."""
+    if people.height < _MIN_COVARIATE_PEOPLE:
+        return None
+    names = ["weeks"] if people["opportunity"][0] == "reads" else ["weeks", "n_other_acts"]
+    return np.log1p(people.select(names).cast(pl.Float64).to_numpy())
 
 
 def _rates(people: pl.DataFrame, count: str, exposure: str, **options: Any) -> pl.DataFrame:
@@ -118,7 +130,7 @@ def _rates(people: pl.DataFrame, count: str, exposure: str, **options: Any) -> p
     rows = people.with_columns(chance.alias(exposure))
     counts = np.where(rows[exposure].to_numpy() > 0, rows[count].to_numpy(), 0)
     group = rows["group"].to_list() if rows["group"].null_count() < rows.height else None
-    return shrink_rates(counts, rows[exposure].to_numpy(), group=group, covariates=_tenure(rows), **options)
+    return shrink_rates(counts, rows[exposure].to_numpy(), group=group, covariates=_covariates(rows), **options)
 
 
 def _contribution(people: pl.DataFrame, helps: pl.DataFrame, **options: Any) -> Facet:
