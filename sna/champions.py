@@ -97,10 +97,11 @@ def find_champions(
     People who opted out stay in the expectations (as everybody's peers) and never in the table.
 
     When it misleads: when chances are measured wrongly (a busy space counted as a quiet one) theta is wrong by the
-    same factor; compare `champion_stability`. With the bar at 1.5 and ``fdr`` 0.10 the realised share of false names in
-    synthetic forums is 0.11 where views are recorded, 0.22 to 0.26 where they are not, 0.38 where recorded views are off
-    by half (docs/calibration_champions.json): without views read ``selected`` as a list to look into. Where answers are few, most verdicts are "insufficient data": that is
-    the answer. A rate says nothing about why: a rota, a job description or a quiet colleague may explain it.
+    same factor; compare `champion_stability`. With the bar at 1.5 and ``fdr`` 0.10 the realised share of false names
+    in synthetic forums is 0.11 where views are recorded, 0.22 to 0.26 where they are not, 0.38 where recorded views are
+    off by half (docs/calibration_champions.json): without views read ``selected`` as a list to look into. Where answers
+    are few, most verdicts are "insufficient data": that is the answer. A rate says nothing about why: a rota, a job
+    description or a quiet colleague may explain it.
 
     Sources: Clayton & Kaldor (1987); Mogstad et al. (2024); Gu & Koenker (2023).
 
