@@ -140,6 +140,11 @@ METHODS: dict[str, tuple[Callable[[Any], object], bool]] = {
 
 
 def _peak_bytes() -> int:
+    """Highest memory so far. ``ru_maxrss`` outlives exec and would hold the parent's peak; Linux's VmHWM does not."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
