@@ -1,8 +1,11 @@
 """The project's own files agree with each other."""
 
+import os
 import re
 import runpy
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -43,3 +46,17 @@ def test_notebooks_are_small_and_have_outputs():
     for path in notebooks:
         assert path.stat().st_size < 500_000, path
         assert '"output_type"' in path.read_text(encoding="utf-8"), f"{path.name} was committed without outputs"
+
+
+def test_an_installed_wheel_brings_the_example_the_presets_and_the_report(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "site")
+    code = "import sna; f = sna.load_example(); print(sna.__file__, f.posts.height, len(sna.list_presets()))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    ask = [sys.executable, "-c", code]
+    out = subprocess.run(ask, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    assert out[0].startswith(str(tmp_path))
+    assert int(out[1]) > 1000
+    assert int(out[2]) >= 9
