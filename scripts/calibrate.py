@@ -1,6 +1,7 @@
 """Run the long calibrations and write docs/calibration.md from their results; ``--render`` only writes the page."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ PARTS = {
 }
 INTRO = """# Calibration: what the methods do where the truth is known
 
-Written by `make calibrate` from `docs/calibration_*.json`; do not edit. The forums are synthetic (`sna.make_forum`): roles may or may not
-matter, champions are planted or not, channels and chances may be recorded wrongly. A test at the 5 % level should reject about 5 % of the
-forums without an effect. Methods known to be wrong are run as well and should fail: that guards against a simulator that is too kind.
+Written by `make calibrate` from `docs/calibration_*.json`; do not edit. The forums are synthetic (`sna.make_forum`):
+roles may or may not matter, champions are planted or not, channels and chances may be recorded wrongly. A test at the
+5 % level should reject about 5 % of the forums without an effect. Methods known to be wrong are run as well and should
+fail: that guards against a simulator that is too kind.
 """
 
 
@@ -71,4 +73,5 @@ if __name__ == "__main__":
     for part, title in PARTS.items():
         result = json.loads((DOCS / f"calibration_{part}.json").read_text(encoding="utf-8"))
         page += [f"## {title}", "", *render(result), ""]
-    (DOCS / "calibration.md").write_text("\n".join(page), encoding="utf-8")
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(page)).strip() + "\n"
+    (DOCS / "calibration.md").write_text(text, encoding="utf-8")
