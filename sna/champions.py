@@ -348,6 +348,8 @@ ENSEMBLE_WEIGHTS: Mapping[str, float] = {
     "recent_weeks": 0.5,
     "recent_recognised": 0.5,
     "recent_posts": 0.1,
+    "lasting_helps": 0.1,
+    "lasting_people": 0.05,
 }
 """Weights of `ensemble_score`: round numbers, the same for every forum."""
 HALF_LIFE_SHARE = 1 / 6
@@ -360,7 +362,7 @@ def ensemble_score(forum: Forum, *, since: Moment = None, until: Moment = None) 
     Every act counts ``2 ** (-age / half_life)`` with a half-life of a sixth of the history, so that what a person did
     lately counts most and an early champion who left fades. The score is the sum of `ENSEMBLE_WEIGHTS` times the
     faded counts: threads helped in 1, distinct people helped 0.5 (each at the latest help), weeks with a post 0.5,
-    helps accepted or thanked 0.5, posts 0.1.
+    helps accepted or thanked 0.5, posts 0.1. What lasts is added unfaded: threads helped in 0.1, people helped 0.05.
 
     Parameters
     ----------
@@ -370,7 +372,7 @@ def ensemble_score(forum: Forum, *, since: Moment = None, until: Moment = None) 
     Returns
     -------
     DataFrame
-        ``person_id, score`` and the five faded counts, for all humans who did not opt out, best first (then by id).
+        ``person_id, score`` and the counts, for all humans who did not opt out, best first (then by id).
 
     Notes
     -----
@@ -407,13 +409,14 @@ def ensemble_score(forum: Forum, *, since: Moment = None, until: Moment = None) 
         "recent_posts": posts,
     }
     people = forum.people.filter((pl.col("kind") == "human") & ~pl.col("opt_out")).select("person_id")
-    for name, acts in parts.items():
-        faded = _faded(acts, helping.until, half_life).rename({"faded": name})
+    lasting = {"lasting_helps": parts["recent_helps"], "lasting_people": parts["recent_people"]}
+    for name, acts in {**parts, **lasting}.items():
+        faded = _faded(acts, helping.until, half_life if name in parts else float("inf")).rename({"faded": name})
         people = people.join(faded, on="person_id", how="left").with_columns(pl.col(name).fill_null(0.0))
     score = pl.sum_horizontal(pl.col(name) * weight for name, weight in ENSEMBLE_WEIGHTS.items())
     # Sums are rounded so that the order in which polars adds cannot decide a tie.
     table = people.with_columns(score.round(9).alias("score"))
-    return table.select("person_id", "score", *parts).sort("score", "person_id", descending=[True, False])
+    return table.select("person_id", "score", *ENSEMBLE_WEIGHTS).sort("score", "person_id", descending=[True, False])
 
 
 def _faded(acts: pl.DataFrame, until: datetime, half_life: float) -> pl.DataFrame:

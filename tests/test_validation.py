@@ -167,4 +167,4 @@ def test_ensemble_fades_on_paper():
     assert faded["cat"] == pytest.approx(1.0, abs=1e-4)
     assert faded["bob"] == pytest.approx(2**-6, abs=1e-4)
     row = table.row(0, named=True)
-    assert row["score"] == pytest.approx(1 + 0.5 + 0.5 + 0.1, abs=1e-3)
+    assert row["score"] == pytest.approx(1 + 0.5 + 0.5 + 0.1 + 0.1 + 0.05, abs=1e-3)
