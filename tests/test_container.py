@@ -356,3 +356,24 @@ def test_nothing_is_written_beside_the_archive(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     contents(path)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_desktop_leaves_beside_an_export_is_no_part_of_it(tmp_path):
+    members = [
+        ("out/a.json", b"[]"),
+        ("out/.DS_Store", b"\x00\x00\x00\x01Bud1"),
+        ("__MACOSX/out/._a.json", b"\x00\x05\x16\x07"),
+        ("out/Thumbs.db", b"\xd0\xcf"),
+        ("out/b/desktop.ini", b"[x]"),
+    ]
+    folder = tmp_path / "folder"
+    for name, data in members:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    with py7zr.SevenZipFile(tmp_path / "e.7z", "w") as bundle:
+        bundle.writeall(folder, "")
+    make_zip(tmp_path / "e.zip", members)
+    make_tar(tmp_path / "e.tar", members)
+    for path in (folder, tmp_path / "e.zip", tmp_path / "e.tar", tmp_path / "e.7z"):
+        with open_container(path) as container:
+            assert container.names == ("out/a.json",), path.name

@@ -5,16 +5,19 @@ import random
 import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import sna
 from sna.readers import chat, list_readers
-from sna.readers.collect import Collector
+from sna.readers.collect import Collector, lower_levels
 from sna.readers.container import open_container
 from sna.readers.markup import html_to_text
+from sna.readers.secrets import hide_secrets
 from sna.readers.teams import _words
+from sna.schema import TABLES
 
 SAMPLES = {
     "slack/zulip/test_slack_importer.zip": "slack",
@@ -251,3 +254,39 @@ def test_memberships_count_only_rows_of_the_source():
     forum = log.forum(capabilities={})
     assert forum.source.rows_read["memberships"] == 1
     assert forum.memberships.select("person_id", "space").rows() == [("ann", "a"), ("ann", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("see https://bob:pw@files.example.org/a.png?t=secret#x now", "see https://files.example.org/a.png now"),
+        ("xoxb-12-secret and <https://x.org/?sig=1|label>", "[token removed] and <https://x.org/|label>"),
+        ("who? me & you #1", "who? me & you #1"),
+        (None, None),
+    ],
+)
+def test_every_readers_texts_are_cleaned_at_the_end(text, clean):
+    frame = hide_secrets(
+        pl.DataFrame({"title": [text], "text": [text]}, schema={"title": pl.String, "text": pl.String})
+    )
+    assert frame.row(0) == (clean, clean)
+    assert text is None or chat.strip_secrets(text) == clean
+
+
+def test_query_strings_are_dropped_from_a_table_and_from_a_mapped_export(tmp_path):
+    (tmp_path / "notes.csv").write_text("nr,by,words\n1,ann,see https://x.org/a?sig=hunter2 now\n2,bob,x\n")
+    columns = {"post_id": "nr", "author_id": "by", "text": "words"}
+    mapped = sna.read_mapped(tmp_path, {"name": "notes", "posts": [{"from": {"table": "notes"}, "columns": columns}]})
+    table = sna.read_table(tmp_path / "notes.csv", columns={"author": "by", "text": "words", "post_id": "nr"})
+    for forum in (mapped, table):
+        assert forum.posts.filter(post_id="1")["text"].to_list() == ["see https://x.org/a now"]
+
+
+def test_levels_are_lowered_to_what_the_export_bears_out():
+    levels = {"roster": "partial", "memberships": "yes", "platform_role": "yes", "org_attributes": "yes", "text": "yes"}
+    roles, memberships = TABLES["roles"].empty(), TABLES["memberships"].empty()
+    nothing = lower_levels(levels, roles, memberships, rows_read={})
+    assert nothing == {**dict.fromkeys(levels, "no"), "text": "yes"}
+    spells = pl.DataFrame({"person_id": ["a", "a"], "attribute": ["platform_role", "account_status"]})
+    found = lower_levels(levels, spells, pl.DataFrame({"person_id": ["a"]}), rows_read={"memberships": 1})
+    assert found == {**levels, "org_attributes": "no"}

@@ -427,3 +427,15 @@ def test_every_discourse_fixture_at_once(shared):
     forum = sna.read_forum(shared / "fixtures" / "discourse")
     for row in forum.accounting().iter_rows(named=True):
         assert row["read"] == row["used"] + row["rejected"] + row["withheld"]
+
+
+def test_user_fields_of_a_user_list_are_people_attributes_when_it_has_any(tmp_path):
+    head = "id,name,username,email,title,created_at,trust_level,admin,moderator,ip_address,posts_read_count"
+    rows = "1,Ann,ann,a@example.org,,2019-01-01 10:00:00 UTC,2,false,false,203.0.113.9,8"
+    post = {"id": 1, "topic_id": 5, "post_number": 1, "user_id": 1, "username": "ann", "cooked": "<p>x</p>"}
+    post |= {"created_at": "2024-01-01T00:00:00Z", "post_type": 1, "reply_to_post_number": None}
+    (tmp_path / "posts.json").write_text(json.dumps([post]))
+    for field, cell, level in ((",Department (custom user field)", ",IT", "partial"), ("", "", "no")):
+        (tmp_path / "user-list-1.csv").write_text(f"{head}{field},group_names\n{rows}{cell}\n")
+        forum = sna.read_forum(tmp_path)
+        assert (forum.supports("org_attributes"), forum.supports("roster")) == (level, "partial")

@@ -485,3 +485,17 @@ def test_other_time_stamps_are_not_slack(tmp_path):
     path.write_text('[{"ts": "2024-01-01T00:00:00Z", "text": "x"}]')
     with pytest.raises(sna.errors.FormatError):
         sna.recognise(path)
+
+
+def test_ids_do_not_depend_on_the_folder_an_export_lies_in(tmp_path):
+    days = {"help/2023-11-14.json": GENERAL, "news/2023-11-14.json": LATER}
+    plain = sna.read_forum(pack(tmp_path / "plain.zip", days))
+    nested = sna.read_forum(pack(tmp_path / "nested.zip", {f"Acme export/{name}": day for name, day in days.items()}))
+    assert plain.posts.equals(nested.posts)
+    assert plain.posts["space"].unique().sort().to_list() == ["help", "news"]
+
+
+def test_an_export_without_lists_knows_no_roster(tmp_path):
+    bare = sna.read_forum(pack(tmp_path / "bare.zip", {"help/2023-11-14.json": GENERAL}))
+    levels = [bare.supports(name) for name in ("roster", "platform_role", "org_attributes", "threads")]
+    assert levels == ["no", "no", "no", "yes"]

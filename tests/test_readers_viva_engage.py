@@ -266,3 +266,26 @@ def test_the_hand_made_fixture(shared):
     assert forum.mentions.rows() == [("1001", "9002", "structured")]
     assert forum.people.height == 3
     assert sna.read_forum(folder, include_private=True).posts.height == 4
+
+
+def test_an_announcement_repeated_by_slices_is_one_campaign_and_the_balance_holds(tmp_path):
+    campaigns = table([{"name": "Safety", "hashtag": "safe", "created_at": "2024-02-01"}])
+    files = {
+        "1/Messages.csv": FILES["Messages.csv"],
+        "2/Messages.csv": FILES["Messages.csv"],
+        "Campaigns.csv": campaigns,
+    }
+    forum = sna.read_forum(archive(tmp_path / "e.zip", files))
+    assert forum.campaigns["campaign_id"].to_list() == ["announcement:1008", "safe"]
+    assert forum.accounting().filter(table="campaigns").select("read", "used", "rejected").row(0) == (1, 1, 0)
+
+
+def test_messages_alone_know_no_roster_and_keep_the_name_a_sender_once_had(tmp_path):
+    rows = [
+        message("1", 0, sender_id="9", sender_name="Eve", body="see https://x.org/a?access_token=hunter2"),
+        message("2", 5, sender_id="9", sender_name=""),
+    ]
+    forum = sna.read_forum(archive(tmp_path / "e.zip", {"Messages.csv": table(rows, HEADER)}))
+    assert forum.people.select("person_id", "name").rows() == [("9", "Eve")]
+    assert forum.posts["text"].to_list()[0] == "see https://x.org/a"
+    assert [forum.supports(name) for name in ("roster", "org_attributes", "text")] == ["no", "no", "yes"]

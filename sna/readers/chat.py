@@ -17,6 +17,7 @@ import orjson
 from sna.errors import ReadError
 from sna.readers.collect import Collector
 from sna.readers.container import Container
+from sna.readers.secrets import SLACK_TOKEN, TOKEN_REMOVED, URL
 
 WHOLE_BYTES = 64 * 1024**2
 """Documents up to this size are parsed at once; larger ones are streamed item by item."""
@@ -26,8 +27,7 @@ _BOM = b"\xef\xbb\xbf"
 _ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\."
 )
-_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?:[^\s/@<>|\"]*@)?([^\s?#<>|\"]*)(?:[?#][^\s<>|\"]*)?")
-_SLACK_TOKEN = re.compile(r"xox[a-z](?:\.xox[a-z])?-[\w%-]+")
+_URL, _SLACK_TOKEN = re.compile(URL), re.compile(SLACK_TOKEN)
 
 
 class Readable(Protocol):
@@ -227,7 +227,7 @@ def strip_secrets(text: str) -> str:
     """
     if "://" in text:
         text = _URL.sub(r"\1\2", text)
-    return _SLACK_TOKEN.sub("[token removed]", text) if "xox" in text else text
+    return _SLACK_TOKEN.sub(TOKEN_REMOVED, text) if "xox" in text else text
 
 
 def list_spells(

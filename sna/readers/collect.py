@@ -13,9 +13,16 @@ from tqdm import tqdm
 
 from sna.forum import Forum, Source, build_forum
 from sna.readers.container import Container
-from sna.schema import ISSUES, TABLES, Table
+from sna.readers.secrets import hide_secrets
+from sna.schema import ISSUES, TABLES, TIME, Table
 
 _CHUNK = 50_000
+_ISO_UTC = (
+    r"^([12][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3}(?:[0-9]{3})?)?)"
+    r"(?:Z|\+00:?00)?$"
+)
+_ABOUT_ACCOUNTS = frozenset({"platform_role", "account_status", "trust_level", "external_id"})
+"""Attributes of an account that say nothing of its owner's place in the organisation."""
 
 
 @dataclass(frozen=True)
@@ -147,16 +154,40 @@ class Collector:
         for (table, reason, file), n in sorted(self._withheld.items()):
             self._log(table, reason, "withheld", n, file, "", "")
         issues = pl.concat([ISSUES.empty(), *self._issue_chunks, _frame(self._issues, ISSUES)])
+        frames = {name: _filled(self.table(name), TABLES[name]) for name in TABLES}
+        frames["posts"] = hide_secrets(frames["posts"])
         source = Source(
             self.platform,
             coverage=coverage,
-            capabilities=dict(capabilities),
+            capabilities=lower_levels(capabilities, frames["roles"], frames["memberships"], rows_read=self._read),
             exported_at=exported_at,
             rows_read={name: self._read[name] for name in TABLES},
             files=tuple(sorted(files)),
         )
-        frames = {name: _filled(self.table(name), TABLES[name]) for name in TABLES}
         return build_forum(**frames, source=source, issues=issues)
+
+
+def lower_levels(
+    levels: Mapping[str, str], roles: pl.DataFrame, memberships: pl.DataFrame, *, rows_read: Mapping[str, int]
+) -> dict[str, str]:
+    """Capabilities as far as an export bears them out: what the kind of export can hold may be missing in this one.
+
+    Without a list of people or members there is no roster; without a spell no membership, role or attribute.
+
+    Examples
+    --------
+    >>> levels = {"roster": "partial", "platform_role": "partial", "text": "yes"}
+    >>> lower_levels(levels, TABLES["roles"].empty(), TABLES["memberships"].empty(), rows_read={"people": 3})
+    {'roster': 'partial', 'platform_role': 'no', 'text': 'yes'}
+    """
+    found = set(roles["attribute"].unique()) if "attribute" in roles.columns else set()
+    borne = {
+        "roster": bool(rows_read.get("people") or rows_read.get("memberships")),
+        "memberships": not memberships.is_empty(),
+        "platform_role": "platform_role" in found,
+        "org_attributes": bool(found - _ABOUT_ACCOUNTS),
+    }
+    return {name: level if borne.get(name, True) else "no" for name, level in levels.items()}
 
 
 def from_epoch(value: float | str | None, *, unit: str = "s") -> datetime | None:
@@ -181,6 +212,22 @@ def from_iso(value: str | None) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def from_iso_texts(texts: pl.Series, *, read: Callable[[str], datetime | None] = from_iso) -> pl.Series:
+    """Many ISO-8601 texts to UTC: the usual spelling at once, any other (null, unusable) one by one with ``read``."""
+    core = texts.str.extract(_ISO_UTC)
+    times = core.str.replace("T", " ", literal=True).str.to_datetime(
+        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
+    )
+    times = times.dt.replace_time_zone("UTC")
+    odd = times.is_null() & texts.is_not_null()
+    if not odd.any():
+        return times
+    others = {text: read(text) for text in texts.filter(odd).unique()}
+    known = pl.DataFrame({"text": list(others), "at": pl.Series(list(others.values()), dtype=TIME)})
+    rest = texts.alias("text").to_frame().join(known, on="text", how="left", maintain_order="left")["at"]
+    return times.zip_with(~odd, rest)
 
 
 def show_progress(items: Iterable[Any], options: ReadOptions, *, what: str, total: int | None = None) -> Iterator[Any]:

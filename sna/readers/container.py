@@ -162,8 +162,8 @@ def open_container(path: str | Path, *, limits: Limits = LIMITS) -> Iterator[Con
 def _folder(root: Path, limits: Limits) -> Container:
     files: dict[str, Path] = {}
     for item in sorted(root.rglob("*")):
-        if item.is_file() and not item.is_symlink() and not item.name.startswith("."):
-            name = item.relative_to(root).as_posix()
+        name = item.relative_to(root).as_posix()
+        if item.is_file() and not item.is_symlink() and not _is_litter(name):
             files[name if (plain := _plain_name(name)) in files else plain] = item
         if len(files) > limits.members:
             raise _too_many(root, limits)
@@ -192,7 +192,7 @@ def _open_zip(root: Path) -> zipfile.ZipFile:
 
 
 def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
     _check_members(root, [(info.orig_filename, info.file_size) for info in infos], limits)
     by_name = {_plain_name(info.filename): info for info in infos}
     for info in infos:
@@ -218,7 +218,7 @@ def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
             raise _too_many(root, limits)
         if member.issym() or member.islnk() or member.isdev():
             raise ReadError(f"{root.name} must hold plain files only.", got=f"{member.name} is a link or device.")
-        if member.isfile():
+        if member.isfile() and not _is_litter(member.name):
             members.append(member)
     _check_members(root, [(member.name, member.size) for member in members], limits)
     by_name = {_plain_name(member.name): member for member in members}
@@ -239,7 +239,7 @@ def _tar_stream(root: Path, limits: Limits) -> IO[bytes]:
 
 
 def _sevenzip(root: Path, limits: Limits) -> Container:
-    members = sevenzip.list_members(root)
+    members = [(name, size) for name, size in sevenzip.list_members(root) if not _is_litter(name)]
     _check_members(root, members, limits)
     by_name = {_plain_name(name): name for name, _ in members}
     sizes = dict(members)
@@ -276,6 +276,12 @@ def _check_members(root: Path, members: list[tuple[str, int]], limits: Limits) -
 
 def _too_many(root: Path, limits: Limits) -> ReadError:
     return ReadError(f"{root.name} may hold {limits.members:,} files.", got="It holds more.")
+
+
+def _is_litter(name: str) -> bool:
+    """Files a desktop leaves beside an export (macOS resource forks, .DS_Store, Thumbs.db); never part of it."""
+    *folders, last = name.replace("\\", "/").split("/")
+    return last.startswith(".") or last.lower() in ("thumbs.db", "desktop.ini") or "__MACOSX" in folders
 
 
 def _plain_name(name: str) -> str:

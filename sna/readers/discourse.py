@@ -59,7 +59,8 @@ def _read(container: Container, options: ReadOptions) -> Forum:
         for position, document in _documents(files, name):
             taker.take(document, position)
     listed = take_csvs(container, tables, collector)
-    capabilities = {**CAPABILITIES, **({"roster": "partial", "memberships": "partial"} if listed else {})}
+    raised = dict.fromkeys(("roster", "memberships", "org_attributes"), "partial") if listed else {}
+    capabilities = {**CAPABILITIES, **raised}
     return make_forum(tables, options, collector=collector, capabilities=capabilities, files=(*names, *listed))
 
 

@@ -12,12 +12,14 @@ import polars as pl
 
 from sna.errors import FormatError, ParameterError, ReadError
 from sna.forum import Forum, Source, build_forum, make_issues
+from sna.readers.collect import lower_levels
 from sna.readers.container import Container, open_container
 from sna.readers.frames import issue_rows, load_frame
 from sna.readers.guess import guess_frame
 from sna.readers.mapped_rules import compute_column, explode_rows, matches
 from sna.readers.mapped_sources import Rows, TableAt, list_tables, load_items, load_tables, resolve_tables
 from sna.readers.mapping_rules import capability_levels, check_mapping, parse_mapping
+from sna.readers.secrets import hide_secrets
 from sna.readers.table import threads_of_parents
 from sna.schema import ISSUES, TABLES, TIME, Table
 
@@ -238,11 +240,11 @@ def run_mapping(container: Container, data: dict[str, Any], *, include_private: 
     tables = {name: _fill(run, name) for name in TABLES}
     tables["people"] = _joined_people(tables["people"])
     run.read["people"] = tables["people"].height
-    tables["posts"] = _settled(tables["posts"], settings)
+    tables["posts"] = hide_secrets(_settled(tables["posts"], settings))
     source = Source(
         data["name"],
         coverage=data.get("coverage", ""),
-        capabilities=capability_levels(data),
+        capabilities=lower_levels(capability_levels(data), tables["roles"], tables["memberships"], rows_read=run.read),
         rows_read=run.read,
         files=tuple(sorted({key[0] for key in run.loaded if not key[0].startswith("file ")} | _files_of(run))),
     )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from os.path import commonpath
 from typing import Any
 
 from sna.forum import Forum
@@ -149,8 +150,10 @@ def _list_spaces(files: JsonFiles) -> list[_Space]:
     """Conversations in order of id; folders of one shared channel are joined."""
     index = _read_indexes(files)
     found: dict[str, list[_Space]] = {}
-    for (base, folder), names in _day_folders(files.container).items():
-        space = _find_space(index, base, folder, tuple(names))
+    folders = _day_folders(files.container)
+    outer = commonpath([base for base, _ in folders]) if folders else ""
+    for (base, folder), names in folders.items():
+        space = _find_space(index, base, folder, tuple(names), outer=outer)
         found.setdefault(space.id, []).append(space)
     for name in () if found else files.container.match(r".*\.json"):
         document = peek_json(files.container, name, size=65_536)
@@ -198,8 +201,8 @@ def _listed(channel: dict[str, Any], stem: str) -> _Listed | None:
     return _Listed(id_ or name or "", name or id_ or "", private, members) if id_ or name else None
 
 
-def _find_space(index: _Index, base: str, folder: str, names: tuple[str, ...]) -> _Space:
-    """The listed channel of a folder, looked up beside the folder and above it."""
+def _find_space(index: _Index, base: str, folder: str, names: tuple[str, ...], *, outer: str) -> _Space:
+    """The listed channel of a folder, looked up beside the folder and above it; ``outer`` holds the whole export."""
     above = base
     while True:
         entry = index.listed.get((above, folder))
@@ -209,7 +212,8 @@ def _find_space(index: _Index, base: str, folder: str, names: tuple[str, ...]) -
             break
         above = re.sub(r"[^/]*/$", "", above)
     private = index.closed if (above, folder) not in index.listed else True
-    entry = _Listed(f"{base}{folder}", folder, private or _UNLISTED_PRIVATE.match(folder) is not None, frozenset())
+    own = f"{base}{folder}".removeprefix(f"{outer}/")
+    entry = _Listed(own, folder, private or _UNLISTED_PRIVATE.match(folder) is not None, frozenset())
     return _space_of(entry, base, folder, names)
 
 

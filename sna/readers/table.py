@@ -16,6 +16,7 @@ from sna.forum import Forum, Source, build_forum, make_issues
 from sna.readers.frames import Loaded, as_text, issue_rows, load_frame
 from sna.readers.guess import KIND_WORDS, guess_frame, proposal
 from sna.readers.moments import check_time_format, parse_times
+from sna.readers.secrets import hide_secrets
 from sna.schema import CAPABILITIES, ISSUES, TABLES
 
 ColumnMap = Mapping[str, str | Sequence[str]]
@@ -405,7 +406,7 @@ def _link_posts(rows: _Rows) -> None:
 
 def _build(rows: _Rows, loaded: Loaded, platform: str, attributes: list[str], people: list[str]) -> Forum:
     frame = rows.frame.rename({"thread": "thread_id", "author": "author_id"})
-    posts = frame.select(name for name in TABLES["posts"].columns if name in frame.columns)
+    posts = hide_secrets(frame.select(name for name in TABLES["posts"].columns if name in frame.columns))
     read = {**dict.fromkeys(TABLES, 0), "posts": loaded.n_read}
     source = Source(
         platform,
