@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import polars as pl
 
 from sna.errors import ReadError
 from sna.readers.container import Container
@@ -14,6 +17,9 @@ from sna.readers.encodings import find_encoding
 CELL_BYTES = 16 * 1024 * 1024
 MORE = "_more"
 """Key of what a row has beyond its header."""
+LINE = "_line"
+"""Column with the line number; no plain header name begins with an underscore."""
+_BATCH = 10_000
 
 
 def plain_header(name: str) -> str:
@@ -52,6 +58,38 @@ def iter_csv(container: Container, name: str, *, plain: bool = True) -> Iterator
     ReadError
         A cell longer than 16 MB, or quotes that never end.
     """
+    rows = _csv_rows(container, name)
+    _, first = next(rows, (0, []))
+    header = [plain_header(cell) if plain else cell.strip() for cell in first]
+    for line, row in rows:
+        cells = dict(zip(header, row, strict=False))
+        yield line, {**cells, MORE: "1"} if len(row) > len(header) else cells
+
+
+def csv_frames(container: Container, name: str) -> Iterator[pl.DataFrame]:
+    """The rows of `iter_csv`, thousands at a time: `LINE` and one text column per plain header name.
+
+    Cells a short row lacks are null, those too many are dropped; of two columns with one name the later counts.
+    """
+    rows = _csv_rows(container, name)
+    _, first = next(rows, (0, []))
+    header = [plain_header(cell) for cell in first]
+    while batch := list(islice(rows, _BATCH)):
+        yield _frame(header, batch)
+
+
+def _frame(header: Sequence[str], batch: list[tuple[int, list[str]]]) -> pl.DataFrame:
+    width = len(header)
+    rows = [row if len(row) == width else [*row[:width], *[None] * (width - len(row))] for _, row in batch]
+    columns = {LINE: pl.Series(LINE, [line for line, _ in batch], pl.Int64)}
+    for name, cells in zip(header, zip(*rows, strict=True), strict=True):
+        column = pl.Series(name, cells, pl.String)
+        columns[name] = column.zip_with(column.is_not_null(), columns[name]) if name in columns else column
+    return pl.DataFrame(list(columns.values()))
+
+
+def _csv_rows(container: Container, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row that is not empty, the header first."""
     found = find_encoding(container, name)
     first = container.peek(name, 65_536).decode(found.encoding, "replace")
     usual = csv.field_size_limit(CELL_BYTES)
@@ -59,11 +97,10 @@ def iter_csv(container: Container, name: str, *, plain: bool = True) -> Iterator
         text = io.TextIOWrapper(stream, encoding=found.encoding, errors="replace", newline="")
         rows = csv.reader(text, delimiter=_delimiter(first))
         try:
-            header = [plain_header(cell) if plain else cell.strip() for cell in next(rows, [])]
+            yield rows.line_num, next(rows, [])
             for row in rows:
                 if row:
-                    cells = dict(zip(header, row, strict=False))
-                    yield rows.line_num, {**cells, MORE: "1"} if len(row) > len(header) else cells
+                    yield rows.line_num, row
         except csv.Error as error:
             raise ReadError(
                 f"{name} must be a CSV with cells below {CELL_BYTES:,} characters.",

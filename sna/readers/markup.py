@@ -12,8 +12,7 @@ _BLOCKS = frozenset(
 ) | {"h1", "h2", "h3", "h4", "h5", "h6", "dd", "dt"}
 _SILENT = frozenset(("script", "style", "head", "title", "template", "noscript", "svg", "object"))
 _QUIET = frozenset(("code", "pre", "blockquote"))
-_SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
-_BREAKS = re.compile(r" ?\n[ \n]*")
+_SPACES = "\t\r\f\v\u00a0"
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,16 @@ def tidy_text(text: str) -> str:
     >>> tidy_text(" a  b \n\n c ")
     'a b\nc'
     """
-    return _BREAKS.sub("\n", _SPACES.sub(" ", text)).strip()
+    if not text.isprintable():
+        for space in _SPACES:
+            text = text.replace(space, " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    if "\n" in text:
+        text = text.replace(" \n", "\n").replace("\n ", "\n")
+        while "\n\n" in text:
+            text = text.replace("\n\n", "\n")
+    return text.strip()
 
 
 _QUOTE_TAG = re.compile(r"\[quote(?:=(\"[^\"\]\n]{0,300}\"|[^\]\n]{0,300}))?\]|\[/quote\]", re.IGNORECASE)

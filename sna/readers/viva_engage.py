@@ -11,10 +11,20 @@ from datetime import datetime
 import polars as pl
 
 from sna.forum import Forum
-from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, from_iso, show_progress
+from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
 from sna.readers.container import Container
-from sna.readers.csvrows import iter_csv, peek_header, plain_header
-from sna.readers.markup import html_to_text, tidy_text
+from sna.readers.csvrows import LINE, csv_frames, iter_csv, peek_header, plain_header
+from sna.readers.viva_messages import (
+    cell,
+    first_of,
+    mention_rows,
+    moment,
+    newest,
+    placed,
+    post_rows,
+    read_cells,
+    read_like_cells,
+)
 from sna.schema import MENTIONS
 
 CAPABILITIES = {
@@ -39,10 +49,9 @@ _FILES = (
     *("likedmessages", "bestreplymessages"),
 )
 """Files we use, in the order they are read; what comes with them (pages, attachments) is left alone."""
+_LARGE = frozenset({"messages", "likedmessages", "bestreplymessages"})
 
 _ID = re.compile(r"-?\d{1,19}")
-_USER = re.compile(r"\[\[user:(\d{1,19})(?:[:|][^\]]{0,200})?\]\]")
-_TAG = re.compile(r"\[\[tag:(\d{1,19})(?:[:|][^\]]{0,200})?\]\]")
 _UNTIL = re.compile(r"until\s*[=:]\s*([0-9][0-9T:.+\-Z ]{8,34})", re.IGNORECASE)
 _PROFILE = ("job_title", "department", "location")
 
@@ -65,8 +74,12 @@ def _read(container: Container, options: ReadOptions) -> Forum:
     used = [(stem, name) for stem in _FILES for name in _named(container, stem)]
     for stem, name in show_progress(used, options, what="Viva Engage files"):
         take = getattr(reading, f"take_{stem}")
-        for line, row in iter_csv(container, name):
-            take(row, name, line)
+        if stem in _LARGE:
+            for frame in csv_frames(container, name):
+                take(frame, name)
+        else:
+            for line, row in iter_csv(container, name):
+                take(row, name, line)
     reading.finish()
     return reading.log.forum(
         capabilities=_capabilities({stem for stem, _ in used}),
@@ -100,11 +113,12 @@ class _Reading:
     shut: set[str] = field(default_factory=set)
     topics: dict[str, str] = field(default_factory=dict)
     edited: dict[str, datetime] = field(default_factory=dict)
-    senders: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)
+    senders: dict[str, tuple[bool, str, str, str, str]] = field(default_factory=dict)
     named: dict[str, tuple[str, str]] = field(default_factory=dict)
     facts: dict[tuple[str, str], str] = field(default_factory=dict)
-    mentions: list[tuple[str, str, str]] = field(default_factory=list)
+    mentions: list[pl.DataFrame] = field(default_factory=lambda: [MENTIONS.empty()])
     withheld: set[str] = field(default_factory=set)
+    announced: dict[str, tuple[str, datetime | None, str]] = field(default_factory=dict)
 
     def take_users(self, row: Row, file: str, line: int) -> None:
         person = self._id(row, "people", file, line)
@@ -162,115 +176,105 @@ class _Reading:
         if message and when:
             self.edited[message] = max(when, self.edited.get(message, when))
 
-    def take_messages(self, row: Row, file: str, line: int) -> None:
-        message = self._id(row, "posts", file, line)
-        if message is None:
-            return
-        reason = self._reason(row)
-        if reason:
-            self.withheld.add(message)
-            self.log.withhold("posts", reason, file=file)
-            return
-        self._sender(row)
-        self._group(row)
-        self._post(message, row, file, line)
+    def take_messages(self, frame: pl.DataFrame, file: str) -> None:
+        """Many messages: those kept become posts, the others are rejected or withheld."""
+        cells = read_cells(frame)
+        known = pl.col("id").str.contains(r"\A-?\d{1,19}\z").fill_null(False)
+        for value, line in cells.filter(~known).select("id", LINE).iter_rows():
+            self._bad_id(value, "posts", file, line)
+        marked = cells.filter(known).with_columns(self._reason().alias("_reason"))
+        hidden = marked.filter(pl.col("_reason").is_not_null())
+        self.withheld.update(hidden["id"])
+        for reason, n in hidden.group_by("_reason").len().iter_rows():
+            self.log.withhold("posts", reason, file=file, n=n)
+        messages = marked.filter(pl.col("_reason").is_null())
+        self._senders(messages)
+        self._groups(messages)
+        self._posts(placed(messages), file)
 
-    def _reason(self, row: Row) -> str | None:
+    def _reason(self) -> pl.Expr:
         """Why a message is not read: system message, private conversation, private group."""
-        if (cell(row, "message_type") or "").lower() == "system":
-            return "system_message"
+        system = pl.when(pl.col("message_type").str.to_lowercase() == "system").then(pl.lit("system_message"))
         if self.options.include_private:
-            return None
-        if _is_true(row, "in_private_conversation"):
-            return "private_message"
-        return "private_group" if _is_true(row, "in_private_group") or cell(row, "group_id") in self.shut else None
+            return system
+        shut = pl.col("in_private_group") | pl.col("group_id").is_in(list(self.shut)).fill_null(False)
+        private = system.when("in_private_conversation").then(pl.lit("private_message"))
+        return private.when(shut).then(pl.lit("private_group"))
 
-    def _sender(self, row: Row) -> None:
-        """The sender as the newest message shows them, for those Users.csv does not list."""
-        person = cell(row, "sender_id")
-        if person:
-            kind = "human" if (cell(row, "sender_type") or "user").lower() in ("user", "guest") else "bot"
-            name, email = cell(row, "sender_name") or "", _email(row, "sender_email") or ""
-            seen = (cell(row, "created_at") or "", name, email, kind)
+    def _senders(self, messages: pl.DataFrame) -> None:
+        """Senders as the newest message that names them shows them, for those Users.csv does not list."""
+        rows = newest(messages, "sender_id", "sender_type", "sender_name", "sender_email")
+        for person, type_, name, email, said in rows.iter_rows():
+            kind = "human" if (type_ or "user").lower() in ("user", "guest") else "bot"
+            address = email.casefold() if email and "@" in email else ""
+            seen = (bool(name), said, name or "", address, kind)
             self.senders[person] = max(seen, self.senders.get(person, seen))
 
-    def _group(self, row: Row) -> None:
-        group, name, when = cell(row, "group_id"), cell(row, "group_name"), cell(row, "created_at") or ""
-        if group and name:
-            self.named[group] = max((when, name), self.named.get(group, ("", "")))
+    def _groups(self, messages: pl.DataFrame) -> None:
+        for group, name, said in newest(messages, "group_id", "group_name").iter_rows():
+            if name:
+                self.named[group] = max((said, name), self.named.get(group, ("", "")))
 
-    def _post(self, message: str, row: Row, file: str, line: int) -> None:
-        thread, replied = cell(row, "thread_id") or cell(row, "conversation_id"), cell(row, "replied_to_id")
-        thread = thread or (message if replied is None else cell(row, "parent_id"))
-        if thread is None:
+    def _posts(self, messages: pl.DataFrame, file: str) -> None:
+        for line in messages.filter(pl.col("_thread").is_null())[LINE]:
             self.log.reject("posts", "missing_value", file=file, position=f"line {line}", detail="thread_id")
-            return
-        root = message == thread
-        parent = None if root else replied or thread
-        created = _time(row, "created_at")
-        if created is None:
+        kept = messages.filter(pl.col("_thread").is_not_null())
+        for line in kept.filter(pl.col("created_at").is_null())[LINE]:
             self.log.note("posts", "time_unreadable", file=file, position=f"line {line}")
-        self.log.add(
-            "posts",
-            post_id=message,
-            thread_id=thread,
-            parent_id=parent,
-            parent_basis="none" if parent is None else "explicit" if replied else "root_default",
-            author_id=cell(row, "sender_id"),
-            created_at=created,
-            space=cell(row, "group_id") or _conversation(row),
-            kind="root" if root else "reply",
-            title=cell(row, "title"),
-            text=self._text(row),
-            edited_at=_time(row, "edited_at"),
-            deleted_at=_time(row, "deleted_at"),
+        self.log.add_frame("posts", post_rows(kept, self.topics))
+        self.mentions.append(mention_rows(kept))
+        announced = kept.filter(pl.col("message_type").str.to_lowercase() == "announcement")
+        for message, title, created, group in announced.select("id", "title", "created_at", "group_id").iter_rows():
+            told = (title or "", created, group or "")
+            self.announced[message] = max(told, self.announced.get(message, told), key=_rank)
+
+    def _add_announcements(self) -> None:
+        """One campaign for each announcement, however many slices of the export repeat it."""
+        for message, (title, created, group) in sorted(self.announced.items()):
+            self.log.derive(
+                "campaigns",
+                campaign_id=f"announcement:{message}",
+                name=title or "announcement",
+                kind="push",
+                starts_at=created,
+                audience=group or None,
+            )
+
+    def take_likedmessages(self, frame: pl.DataFrame, file: str) -> None:
+        """Who liked which message."""
+        people = first_of(("liked_by_id", "liker_id", "user_id", "liked_by"))
+        when = pl.coalesce("liked_at", "like_created_at", pl.when("_whole").then("created_at"))
+        self._signals("like", read_like_cells(frame), file, person=people, when=when)
+
+    def take_bestreplymessages(self, frame: pl.DataFrame, file: str) -> None:
+        """Which reply was marked as the best."""
+        people = first_of(("marked_by_id", "marked_best_by_id", "best_reply_by_id", "user_id"))
+        when = pl.coalesce("marked_at", "best_reply_at")
+        self._signals("accept", read_like_cells(frame), file, person=people, when=when)
+
+    def _signals(self, kind: str, cells: pl.DataFrame, file: str, *, person: pl.Expr, when: pl.Expr) -> None:
+        message = first_of(("best_reply_id", "best_reply_message_id", "message_id", "id"))
+        rows = cells.select(
+            LINE, message.alias("post_id"), person.alias("person_id"), pl.lit(kind).alias("kind"), when.alias("at")
         )
-        for person in dict.fromkeys(_USER.findall(row.get("body", "") or row.get("html_body", ""))):
-            self.mentions.append((message, person, "structured"))
-        if (cell(row, "message_type") or "").lower() == "announcement":
-            self._announcement(message, row, created)
-
-    def _announcement(self, message: str, row: Row, created: datetime | None) -> None:
-        self.log.derive(
-            "campaigns",
-            campaign_id=f"announcement:{message}",
-            name=cell(row, "title") or "announcement",
-            kind="push",
-            starts_at=created,
-            audience=cell(row, "group_id"),
-        )
-
-    def _text(self, row: Row) -> str:
-        body = cell(row, "body")
-        text = body.replace("\\r\\n", "\n").replace("\\n", "\n") if body else html_to_text(cell(row, "html_body"))
-        text = _USER.sub(r"@\1", text)
-        return tidy_text(_TAG.sub(lambda tag: f"#{self.topics.get(tag[1], tag[1])}", text))
-
-    def take_likedmessages(self, row: Row, file: str, line: int) -> None:
-        person = _first(row, "liked_by_id", "liker_id", "user_id", "liked_by")
-        when = _time(row, "liked_at", "like_created_at") or (_time(row, "created_at") if "message_id" in row else None)
-        self._signal("like", row, file, line, person=person, when=when)
-
-    def take_bestreplymessages(self, row: Row, file: str, line: int) -> None:
-        person = _first(row, "marked_by_id", "marked_best_by_id", "best_reply_by_id", "user_id")
-        self._signal("accept", row, file, line, person=person, when=_time(row, "marked_at", "best_reply_at"))
-
-    def _signal(self, kind: str, row: Row, file: str, line: int, *, person: str | None, when: datetime | None) -> None:
-        message = _first(row, "best_reply_id", "best_reply_message_id", "message_id", "id")
-        if message is None:
+        for line in rows.filter(pl.col("post_id").is_null())[LINE]:
             self.log.reject("signals", "missing_value", file=file, position=f"line {line}", detail="message_id")
-        elif message in self.withheld:
-            self.log.withhold("signals", "private_space", file=file)
-        else:
-            self.log.add("signals", post_id=message, person_id=person, kind=kind, at=when)
+        named = rows.drop_nulls("post_id").drop(LINE)
+        hidden = pl.col("post_id").is_in(list(self.withheld))
+        if n := named.filter(hidden).height:
+            self.log.withhold("signals", "private_space", file=file, n=n)
+        self.log.add_frame("signals", named.filter(~hidden))
 
     def _id(self, row: Row, table: str, file: str, line: int) -> str | None:
         value = cell(row, "id")
         if value is not None and _ID.fullmatch(value):
             return value
+        self._bad_id(value, table, file, line)
+        return None
+
+    def _bad_id(self, value: str | None, table: str, file: str, line: int) -> None:
         reason = "id_rounded" if value and re.fullmatch(r"\d[.,]\d+[eE]\+?\d+", value) else "bad_id"
         self.log.reject(table, reason, file=file, position=f"line {line}", detail=value or "")
-        return None
 
     def finish(self) -> None:
         """Name the spaces, add the senders Users.csv lacks, and put the newest of several copies of a row first."""
@@ -283,6 +287,7 @@ class _Reading:
             pl.coalesce("edited_at", "_edited").alias("edited_at"), pl.col("space").replace(names)
         )
         self.log.replace("posts", _newest_first(wide.drop("_edited"), ["deleted_at", "edited_at"]))
+        self._add_announcements()
         campaigns = self.log.table("campaigns")
         self.log.replace("campaigns", campaigns.with_columns(pl.col("audience").replace(names)))
         self._finish_people()
@@ -292,15 +297,14 @@ class _Reading:
         self.log.replace("people", people)
         listed = set(people["person_id"])
         for person in sorted(self.senders.keys() - listed):
-            _, name, email, kind = self.senders[person]
+            _, _, name, email, kind = self.senders[person]
             self.log.derive("people", person_id=person, name=name or None, email=email or None, kind=kind)
         everybody = sorted(listed | self.senders.keys())
         if any(attribute == "platform_role" for _, attribute in self.facts):
             self.facts = {**{(person, "platform_role"): "member" for person in everybody}, **self.facts}
         for (person, attribute), value in sorted(self.facts.items()):
             self.log.add("roles", person_id=person, attribute=attribute, value=value)
-        mentions = pl.DataFrame(self.mentions, schema=MENTIONS.schema, orient="row")
-        self.log.add_frame("mentions", mentions.unique(maintain_order=True))
+        self.log.add_frame("mentions", pl.concat(self.mentions).unique(maintain_order=True))
 
 
 def _newest_first(frame: pl.DataFrame, times: list[str]) -> pl.DataFrame:
@@ -315,14 +319,8 @@ def _space_names(names: Mapping[str, str]) -> dict[str, str]:
     return {group: name if times[name] == 1 else f"{name} ({group})" for group, name in names.items()}
 
 
-def _conversation(row: Row) -> str | None:
-    return "private message" if _is_true(row, "in_private_conversation") else None
-
-
-def cell(row: Row, name: str) -> str | None:
-    """A cell; None when empty, absent or the word null."""
-    value = (row.get(name) or "").strip()
-    return clean_text(value) if value and value.lower() != "null" else None
+def _rank(told: tuple[str, datetime | None, str]) -> tuple[str, str, str]:
+    return told[0], str(told[1] or ""), told[2]
 
 
 def _first(row: Row, *names: str) -> str | None:
@@ -340,20 +338,6 @@ def _is_true(row: Row, name: str) -> bool:
 
 def _time(row: Row, *names: str) -> datetime | None:
     return next((when for name in names if (when := moment(cell(row, name)))), None)
-
-
-def moment(value: str | None) -> datetime | None:
-    """Time in the spellings of Yammer's exports, old and new.
-
-    Examples
-    --------
-    >>> moment("2013/05/06 07:08:09 +0000") == moment("2013-05-06T07:08:09.000Z") == moment("2013-05-06 07:08:09 UTC")
-    True
-    """
-    if not value:
-        return None
-    plain = value.replace("/", "-").removesuffix("UTC").strip()
-    return from_iso(re.sub(r" ([+-]\d\d:?\d\d)$", r"\1", plain))
 
 
 READERS = (Reader("viva_engage", "Viva Engage (Yammer) network export", _recognise, _read, CAPABILITIES),)
