@@ -284,9 +284,13 @@ def test_query_strings_are_dropped_from_a_table_and_from_a_mapped_export(tmp_pat
 
 def test_levels_are_lowered_to_what_the_export_bears_out():
     levels = {"roster": "partial", "memberships": "yes", "platform_role": "yes", "org_attributes": "yes", "text": "yes"}
-    roles, memberships = TABLES["roles"].empty(), TABLES["memberships"].empty()
-    nothing = lower_levels(levels, roles, memberships, rows_read={})
-    assert nothing == {**dict.fromkeys(levels, "no"), "text": "yes"}
-    spells = pl.DataFrame({"person_id": ["a", "a"], "attribute": ["platform_role", "account_status"]})
-    found = lower_levels(levels, spells, pl.DataFrame({"person_id": ["a"]}), rows_read={"memberships": 1})
-    assert found == {**levels, "org_attributes": "no"}
+    levels |= {"reads": "yes", "logins": "yes"}
+    empty = {name: table.empty() for name, table in TABLES.items()}
+    assert lower_levels(levels, empty, rows_read={}) == {**dict.fromkeys(levels, "no"), "text": "yes"}
+    some = {
+        "roles": pl.DataFrame({"person_id": ["a", "a"], "attribute": ["platform_role", "account_status"]}),
+        "memberships": pl.DataFrame({"person_id": ["a"]}),
+        "events": pl.DataFrame({"kind": ["join", "badge", "read"]}),
+    }
+    found = lower_levels(levels, some, rows_read={"memberships": 1})
+    assert found == {**levels, "org_attributes": "no", "logins": "no"}

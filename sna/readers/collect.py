@@ -21,7 +21,7 @@ _ISO_UTC = (
     r"^([12][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3}(?:[0-9]{3})?)?)"
     r"(?:Z|\+00:?00)?$"
 )
-_ABOUT_ACCOUNTS = frozenset({"platform_role", "account_status", "trust_level", "external_id"})
+_ABOUT_ACCOUNTS = frozenset({"platform_role", "account_status", "trust_level", "external_id", "reputation", "sme_tag"})
 """Attributes of an account that say nothing of its owner's place in the organisation."""
 
 
@@ -159,7 +159,7 @@ class Collector:
         source = Source(
             self.platform,
             coverage=coverage,
-            capabilities=lower_levels(capabilities, frames["roles"], frames["memberships"], rows_read=self._read),
+            capabilities=lower_levels(capabilities, frames, rows_read=self._read),
             exported_at=exported_at,
             rows_read={name: self._read[name] for name in TABLES},
             files=tuple(sorted(files)),
@@ -168,26 +168,35 @@ class Collector:
 
 
 def lower_levels(
-    levels: Mapping[str, str], roles: pl.DataFrame, memberships: pl.DataFrame, *, rows_read: Mapping[str, int]
+    levels: Mapping[str, str], tables: Mapping[str, pl.DataFrame], *, rows_read: Mapping[str, int]
 ) -> dict[str, str]:
     """Capabilities as far as an export bears them out: what the kind of export can hold may be missing in this one.
 
-    Without a list of people or members there is no roster; without a spell no membership, role or attribute.
+    Without a list of people or members there is no roster; without rows that show them no memberships, roles,
+    attributes, reads or logins.
 
     Examples
     --------
     >>> levels = {"roster": "partial", "platform_role": "partial", "text": "yes"}
-    >>> lower_levels(levels, TABLES["roles"].empty(), TABLES["memberships"].empty(), rows_read={"people": 3})
+    >>> empty = {name: table.empty() for name, table in TABLES.items()}
+    >>> lower_levels(levels, empty, rows_read={"people": 3})
     {'roster': 'partial', 'platform_role': 'no', 'text': 'yes'}
     """
-    found = set(roles["attribute"].unique()) if "attribute" in roles.columns else set()
+    found = _values(tables["roles"], "attribute")
+    kinds = _values(tables["events"], "kind")
     borne = {
         "roster": bool(rows_read.get("people") or rows_read.get("memberships")),
-        "memberships": not memberships.is_empty(),
+        "memberships": not tables["memberships"].is_empty(),
         "platform_role": "platform_role" in found,
         "org_attributes": bool(found - _ABOUT_ACCOUNTS),
+        "reads": bool(kinds & {"read", "view"}),
+        "logins": bool(kinds & {"visit", "login", "last_access"}),
     }
     return {name: level if borne.get(name, True) else "no" for name, level in levels.items()}
+
+
+def _values(frame: pl.DataFrame, column: str) -> set[str]:
+    return set(frame[column].drop_nulls().unique()) if column in frame.columns else set()
 
 
 def from_epoch(value: float | str | None, *, unit: str = "s") -> datetime | None:

@@ -244,7 +244,7 @@ def run_mapping(container: Container, data: dict[str, Any], *, include_private: 
     source = Source(
         data["name"],
         coverage=data.get("coverage", ""),
-        capabilities=lower_levels(capability_levels(data), tables["roles"], tables["memberships"], rows_read=run.read),
+        capabilities=lower_levels(capability_levels(data), tables, rows_read=run.read),
         rows_read=run.read,
         files=tuple(sorted({key[0] for key in run.loaded if not key[0].startswith("file ")} | _files_of(run))),
     )

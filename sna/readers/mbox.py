@@ -80,7 +80,8 @@ def _read(container: Container, options: ReadOptions) -> Forum:
             reading.take(parse_mail(stream.read()), name, 1)
     members = _read_members(container, reading.log)
     reading.finish(default_space=re.sub(r"\.(mbox|zip|gz|tar|tgz|eml)", "", container.path.name))
-    capabilities = {**CAPABILITIES, **({"memberships": "yes", "roster": "partial"} if members else {})}
+    listed = {"memberships": "yes", "roster": "partial", "platform_role": "partial"}
+    capabilities = {**CAPABILITIES, **(listed if members else {})}
     return reading.log.forum(
         capabilities=capabilities, files=(*boxes, *singles, *members), coverage="mail sent to lists"
     )
