@@ -353,3 +353,29 @@ def test_real_hr_samples(shared):
     users = sna.read_org(shared / "fixtures/scim/rfc7643-8.3-enterprise_user.json")
     assert users.people.height == 1
     assert {"department", "manager"} <= set(users.spells["attribute"])
+
+
+def test_pay_under_any_common_name_is_never_read(tmp_path):
+    pay = ["Annual Base Pay", "BasePay", "pay", "Bill Rate", "Cost_Rate", "Entgelt", "Nationality", "Age", "Steuer-ID"]
+    kept = ["Pays", "Payband", "Directorate", "Language", "Steuerung"]
+    head = ",".join(["Employee ID", *pay, *kept])
+    (tmp_path / "hr.csv").write_text(head + "\n1," + ",".join(["hunter2"] * len(pay) + ["x"] * len(kept)) + "\n")
+    org = sna.read_org(tmp_path / "hr.csv")
+    assert "hunter2" not in org.spells["value"].to_list()
+    assert sorted(org.spells["attribute"]) == ["country", "directorate", "language", "payband", "steuerung"]
+
+
+def test_of_several_ids_the_one_managers_are_named_by_is_the_persons(tmp_path):
+    rows = "STATUS,USERID,EMPID,EMAIL,MANAGER\nactive,u1,1,a@example.org,NO_MANAGER\nactive,u2,2,b@example.org,u1\n"
+    (tmp_path / "hr.csv").write_text(rows)
+    org = sna.read_org(tmp_path / "hr.csv")
+    assert org.spells.filter(attribute="manager").select("person_id", "value").rows() == [("u2", "u1")]
+    assert org.spells.filter(attribute="level").select("person_id", "value").rows() == [("u1", "0"), ("u2", "1")]
+    assert "unknown_manager" not in org.issues["reason"].to_list()
+
+
+def test_a_worker_beside_an_id_is_a_name_and_a_principal_beside_an_address_a_login(tmp_path):
+    rows = "Employee_ID,Worker,mail,userPrincipalName,Team\n01,Ann B,a@example.org,ann@corp.example.org,IT\n"
+    (tmp_path / "hr.csv").write_text(rows)
+    person = sna.read_org(tmp_path / "hr.csv").people.row(0)
+    assert person[:4] == ("01", "a@example.org", "Ann B", "ann@corp.example.org")

@@ -27,6 +27,7 @@ _NOBODY = (
     "(blank)",
     "blank",
     "vacant",
+    "no_manager",
     "tbd",
     "tba",
     "n/a",

@@ -93,9 +93,14 @@ _LONG = {
 _PRIVATE = re.compile(
     r"salar|wage|hourlyrate|compensation|bonus|payrate|paygrade\w*amount|gehalt|lohn|phone|mobile|cell|fax|telefon|birth"
     r"|dateofb|^dob$|geburt|ssn|socialsecurity|nationalid|passport|taxid|iban|bank|homeaddress|street|postalcode|zipcode"
+    r"|(?:^|base|annual|total|gross|net|hourly|monthly|weekly|daily|target|variable)pay(?:amount)?$|remunerat|earnings"
+    r"|(?:daily|day|cost|bill|billing|charge)rate|allowance|stipend|equity|stockoption|entgelt|vergutung|verguetung"
+    r"|nationality|citizenship|^age$|emergencycontact|nextofkin|nationalinsurance|sozialversicherung|steuer(?:id|nummer|klasse)|pension"
     r"|password|^ip$|ipaddress|token|secret|health|disab|religio|ethnic|race$|sexual|union|marital|gender|^sex$|geschlecht"
 )
 _METRIC_VALUES = 50
+_SECOND = {"name": ("worker", "employee", "person"), "username": ("userprincipalname", "upn")}
+"""What a column that could be the person's id or address is when another column is."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def find_org_columns(frame: pl.DataFrame) -> OrgColumns:
         keys = {k: v for k, v in long.items() if v}
         keys |= {k: v for k in ("valid_from", "valid_to", "start", "end") if (v := _first(names, KEYS[k]))}
         return OrgColumns("long", _settled(keys, frame), {}, {"private_column": private})
-    found = {key: _first(names, words) for key, words in KEYS.items()}
+    found = _found_keys(names, frame)
     keys = _settled({key: name for key, name in found.items() if name}, frame)
     rest = [name for name in names if name not in found.values()]
     managers = {name for name in rest if plain_name(name) in KEYS["manager"]}
@@ -136,6 +141,21 @@ def _first(names: Sequence[str], words: Sequence[str]) -> str | None:
     by_word = {plain_name(name): name for name in reversed(names)}
     last = {plain_name(name.split(".")[-1]): name for name in reversed(names)}
     return next((by_word[w] for w in words if w in by_word), None) or next((last[w] for w in words if w in last), None)
+
+
+def _found_keys(names: Sequence[str], frame: pl.DataFrame) -> dict[str, str | None]:
+    """The column of each key. Of several ids the one that managers are named by is the person's."""
+    found = {key: _first(names, words) for key, words in KEYS.items()}
+    ids = [column for word in KEYS["person_id"] if (column := _first(names, (word,)))]
+    manager = found["manager"]
+    if manager and len(ids) > 1:
+        bosses = set(as_text(frame[manager]).drop_nulls()) - {""}
+        hits = {column: len(bosses & set(as_text(frame[column]).drop_nulls())) for column in dict.fromkeys(ids)}
+        found["person_id"] = max(hits, key=lambda column: hits[column])
+    for key, words in _SECOND.items():
+        taken = {column for column in found.values() if column}
+        found[key] = found[key] or _first([name for name in names if name not in taken], words)
+    return found
 
 
 def _settled(keys: dict[str, str], frame: pl.DataFrame) -> dict[str, str]:
