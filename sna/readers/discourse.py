@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from sna.forum import Forum
 from sna.readers.chat import WHOLE_BYTES, JsonFiles, as_dict, as_list, list_dicts
 from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
 from sna.readers.container import Container
 from sna.readers.discourse_csv import csv_kind, take_csvs
 from sna.readers.discourse_forum import make_forum
-from sna.readers.discourse_tables import COLUMNS, Tables
+from sna.readers.discourse_tables import Tables
 
 CAPABILITIES = {
     "reply_parent": "yes",
@@ -33,6 +35,7 @@ _LATEST = "~"
 _LIKE = 2
 _ID = re.compile(r"-?\d{1,19}")
 _LINES = re.compile(rb"\s*\{[^\n]*\}[ \r]*\n\s*\{")
+_ACCOUNT = ("username", "name", "admin", "moderator", "trust_level", "title", "email", "suspended_at")
 _LISTS = ("categories", "groups", "users", "topics", "latest_posts")
 """Lists inside a document too large to hold."""
 
@@ -58,6 +61,7 @@ def _read(container: Container, options: ReadOptions) -> Forum:
         taker.file = name
         for position, document in _documents(files, name):
             taker.take(document, position)
+    taker.finish()
     listed = take_csvs(container, tables, collector)
     raised = dict.fromkeys(("roster", "memberships", "org_attributes"), "partial") if listed else {}
     capabilities = {**CAPABILITIES, **raised}
@@ -80,6 +84,16 @@ class _Taker:
 
     def __init__(self, tables: Tables, collector: Collector) -> None:
         self.tables, self.collector, self.file, self.position = tables, collector, "", ""
+        self._accounts: dict[tuple[str, object], tuple[str, dict[str, Any]]] = {}
+        self._lists: dict[str, Callable[[dict[str, Any]], None]] = {
+            "categories": self.category,
+            "groups": self.group,
+            "users": self.listed_user,
+            "members": self.listed_user,
+            "topics": self.topic,
+            "latest_posts": self.post,
+            "post_action_users": self.lone_action,
+        }
 
     def take(self, document: object, position: str) -> None:
         self.position = position
@@ -89,25 +103,15 @@ class _Taker:
 
     def _take_object(self, item: dict[str, Any]) -> bool:
         known = False
-        for key, take in self._lists().items():
-            known = known or isinstance(item.get(key), list)
-            for row in list_dicts(item.get(key)):
-                take(row)
+        for key, take in self._lists.items():
+            if key in item:
+                known = known or isinstance(item[key], list)
+                for row in list_dicts(item[key]):
+                    take(row)
         for key in ("topic_list", "category_list"):
             if isinstance(item.get(key), dict):
                 known = self._take_object(item[key]) or known
         return self._take_single(item) or known
-
-    def _lists(self) -> dict[str, Callable[[dict[str, Any]], None]]:
-        return {
-            "categories": self.category,
-            "groups": self.group,
-            "users": self.listed_user,
-            "members": self.listed_user,
-            "topics": self.topic,
-            "latest_posts": self.post,
-            "post_action_users": self.lone_action,
-        }
 
     def _take_single(self, item: dict[str, Any]) -> bool:
         if "post_stream" in item or ("posts_count" in item and "title" in item):
@@ -157,10 +161,12 @@ class _Taker:
         if post is None:
             self.collector.reject("posts", "bad_id", file=self.file, position=self.position)
             return
-        cells = {name: item.get(name) for name in COLUMNS["posts"] if name not in ("id", "like_count", "user_id")}
         author = _identifier(item.get("user_id"))
-        self.tables.add("posts", id=post, user_id=author, like_count=self._likes(item, post), **cells)
-        self.user({**item, "id": author, "title": item.get("user_title")}, seen_at=str(item.get("created_at") or ""))
+        own = {"id": post, "user_id": author, "like_count": self._likes(item, post)}
+        self.tables.add_row("posts", {**item, **own})
+        if author is not None:
+            facts = {**_account(item), "title": item.get("user_title"), "created_at": item.get("user_created_at")}
+            self._keep_account(author, facts, seen_at=str(item.get("created_at") or ""))
         if item.get("topic_title") and _identifier(item.get("topic_id")):
             category, title = item.get("category_id"), item["topic_title"]
             self.tables.add("topics", id=item["topic_id"], title=title, category_id=category)
@@ -184,10 +190,21 @@ class _Taker:
         """An account as one place of the export shows it; the newest such place counts."""
         person = _identifier(item.get("id"))
         if person is not None:
-            names = ("username", "name", "admin", "moderator", "trust_level", "title", "email", "suspended_at")
-            cells = {name: item.get(name) for name in names}
             joined = item.get("created_at") if listed else item.get("user_created_at")
-            self.tables.add("users", id=person, created_at=joined, seen_at=seen_at, listed=listed or None, **cells)
+            facts = {**_account(item), "created_at": joined, "listed": listed or None}
+            self._keep_account(person, facts, seen_at=seen_at)
+
+    def _keep_account(self, person: str, facts: dict[str, Any], *, seen_at: str) -> None:
+        """Of many places that show an account alike the newest one is enough."""
+        key = (person, _packed(facts))
+        old = self._accounts.get(key)
+        if old is None or seen_at > old[0]:
+            self._accounts[key] = (seen_at, facts)
+
+    def finish(self) -> None:
+        """Hand over the accounts."""
+        for (person, _), (seen_at, facts) in self._accounts.items():
+            self.tables.add("users", id=person, seen_at=seen_at, **facts)
 
     def listed_user(self, item: dict[str, Any]) -> None:
         """An account of a user list."""
@@ -219,9 +236,24 @@ class _Taker:
         self.tables.add("post_actions", post_id=number[1], user_id=person, post_action_type_id=_LIKE)
 
 
+def _account(item: Mapping[str, Any]) -> dict[str, Any]:
+    get = item.get
+    return {name: get(name) for name in _ACCOUNT}
+
+
+def _packed(facts: Mapping[str, Any]) -> object:
+    """The same for the same facts only: true, 1 and "1" differ."""
+    try:
+        return orjson.dumps(facts)
+    except TypeError:
+        return repr(facts)
+
+
 def _identifier(value: object) -> str | None:
     if isinstance(value, bool):
         return None
+    if type(value) is int and -(10**19) < value < 10**19:
+        return str(value)
     text = str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
     return text if _ID.fullmatch(text) else None
 

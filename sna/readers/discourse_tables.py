@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -57,7 +58,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 OWN = frozenset(
     ("like_count", "seen_at", "listed", "stream_length", "answer_post_number", "accepter_username", "subject", "n")
 )
-_BATCH = 20_000
+_BATCH = 5_000
+_TEXT, _WHOLE = frozenset({str, type(None)}), frozenset({int, type(None)})
 _DIGESTED = (*COLUMNS["posts"], "text", "quote_topic_id", "quote_post_number")
 
 
@@ -71,13 +73,17 @@ class Tables:
     """Rows of the allowed tables, all cells text, gathered in batches; posts are reduced to plain text at once."""
 
     _frames: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: defaultdict(list))
-    _rows: dict[str, list[dict[str, str | None]]] = field(default_factory=lambda: defaultdict(list))
+    _rows: dict[str, list[Mapping[str, object]]] = field(default_factory=lambda: defaultdict(list))
     timings_read: int = 0
 
     def add(self, table: str, **cells: object) -> None:
         """Keep one row; numbers and booleans become the text PostgreSQL would write."""
+        self.add_row(table, cells)
+
+    def add_row(self, table: str, cells: Mapping[str, object]) -> None:
+        """Keep what one row has in the columns of the table."""
         rows = self._rows[table]
-        rows.append({name: as_text(value) for name, value in cells.items()})
+        rows.append(cells)
         if len(rows) >= _BATCH:
             self._flush(table)
 
@@ -97,8 +103,8 @@ class Tables:
 
     def _flush(self, table: str) -> None:
         if rows := self._rows[table]:
-            schema = dict.fromkeys(COLUMNS[table], pl.String)
-            self.add_frame(table, pl.DataFrame(rows, schema=schema, orient="row"))
+            columns = [_text_column(name, [row.get(name) for row in rows]) for name in COLUMNS[table]]
+            self.add_frame(table, pl.DataFrame(columns))
             rows.clear()
 
     def _digest(self, posts: pl.DataFrame) -> pl.DataFrame:
@@ -143,6 +149,18 @@ def as_text(value: object) -> str | None:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
     return str(value) if isinstance(value, int) else None
+
+
+def _text_column(name: str, values: list[object]) -> pl.Series:
+    """`as_text` of many cells; those of one type at once."""
+    kinds = set(map(type, values))
+    with suppress(UnicodeEncodeError, OverflowError):
+        if kinds <= _TEXT:
+            column = pl.Series(name, values, pl.String)
+            return column.str.replace_all("\x00", "", literal=True)
+        if kinds <= _WHOLE:
+            return pl.Series(name, values, pl.Int64).cast(pl.String)
+    return pl.Series(name, list(map(as_text, values)), pl.String)
 
 
 def _complete(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:

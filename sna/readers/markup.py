@@ -12,6 +12,7 @@ _BLOCKS = frozenset(
 ) | {"h1", "h2", "h3", "h4", "h5", "h6", "dd", "dt"}
 _SILENT = frozenset(("script", "style", "head", "title", "template", "noscript", "svg", "object"))
 _QUIET = frozenset(("code", "pre", "blockquote"))
+_MARKED = _SILENT | _QUIET | {"a", "aside"}
 _SPACES = "\t\r\f\v\u00a0"
 
 
@@ -42,7 +43,13 @@ class _Scan:
         self._depth += 1
         if self._skip_from:
             return
-        classes = attributes.get("class", "").split()
+        if tag in _MARKED:
+            self._mark(tag, attributes.get("class", "").split(), attributes)
+        if tag in _BLOCKS:
+            self.words.append("\n")
+
+    def _mark(self, tag: str, classes: list[str], attributes: dict[str, str]) -> None:
+        """Where something begins that is not the author's own words, or a mention."""
         if tag in _SILENT or (tag == "aside" and ("quote" in classes or "onebox" in classes)):
             self._skip_from = self._depth
             if "quote" in classes and attributes.get("data-post"):
@@ -52,8 +59,6 @@ class _Scan:
         elif tag == "a" and "mention" in classes and not self._quiet_from:
             self._mention_from = self._depth
             self.mentions.append("")
-        if tag in _BLOCKS:
-            self.words.append("\n")
 
     def end(self, tag: str) -> None:
         if self._depth == self._skip_from:
