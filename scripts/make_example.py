@@ -27,7 +27,7 @@ DESIGN: dict[str, Any] = {
     "level_activity": 0.1,
     "presence_spread": 0.5,
     "champion_share": 0.04,
-    "champion_factor": 4.0,
+    "champion_factor": 6.0,
     "loud_share": 0.02,
     "role_preference": 1.0,
     "role_preference_later": 0.1,

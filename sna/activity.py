@@ -44,7 +44,7 @@ def person_activity(forum: Forum, *, since: Moment = None, until: Moment = None,
     >>> from sna.datasets import load_example
     >>> table = person_activity(load_example())
     >>> table.height, (table["n_posts"] == 0).sum()
-    (319, 80)
+    (319, 79)
     """
     posts = human_posts(forum, bots=bots)
     asker = pl.col("author_id").first().over("thread_id")

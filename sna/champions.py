@@ -40,7 +40,7 @@ def find_champions(
     top: int = 10,
     level: float = 0.95,
     opportunity: str = "auto",
-    opportunity_error: float = 0.3,
+    opportunity_error: float | None = None,
     prior: str = "gamma",
 ) -> pl.DataFrame:
     """Find people who help more than their group, tenure and opportunity predict.
@@ -70,8 +70,10 @@ def find_champions(
     opportunity
         How chances are counted; see `sna.helping.count_chances`.
     opportunity_error
-        Log standard deviation of the error in a person's chances: 0.3 takes them to be known to about 30 %, and a
-        person must stand out by more than that. Where no views are recorded, threads started and reactions given stand
+        Log standard deviation of the error in a person's chances: 0.4 takes them to be known to about 40 %, and a
+        person must stand out by more than that. None: 0.38 where views are recorded, 0.48 elsewhere: about the
+        smallest at which the bound ``fdr`` held on synthetic forums (docs/calibration.md). State less where chances are
+        known better: the price of 0.38 is that many a small forum's champions are not named. Where no views are recorded, threads started and reactions given stand
         in for time spent there (a covariate, learnt); what they miss of it is part of theta.
     prior
         "gamma", or "npmle" for a prior of any shape.
@@ -97,9 +99,8 @@ def find_champions(
     People who opted out stay in the expectations (as everybody's peers) and never in the table.
 
     When it misleads: when chances are measured wrongly (a busy space counted as a quiet one) theta is wrong by the
-    same factor; compare `champion_stability`. With the bar at 1.5 and ``fdr`` 0.10 the realised share of false names
-    in synthetic forums is 0.11 where views are recorded, 0.22 to 0.26 where they are not, 0.38 where recorded views are
-    off by half (docs/calibration_champions.json): without views read ``selected`` as a list to look into. Where answers
+    same factor; compare `champion_stability`. The recorded calibration (docs/calibration.md) says what share of the
+    selected was wrong when chances were recorded with error. Where answers
     are few, most verdicts are "insufficient data": that is the answer. A rate says nothing about why: a rota, a job
     description or a quiet colleague may explain it.
 
@@ -255,6 +256,7 @@ def champion_stability(
     until: Moment = None,
     factor: float = 1.5,
     fdr: float = 0.10,
+    opportunity_error: float | None = None,
 ) -> pl.DataFrame:
     """How often each person is selected when the choices behind the selection change.
 
@@ -277,6 +279,7 @@ def champion_stability(
     variants |= {f"opportunity {name}": {"opportunity": name} for name in list_opportunities(forum)}
     variants |= {"first half": {"until": middle}, "second half": {"since": middle}}
     base: dict[str, Any] = {"by": by, "since": helping.since, "until": helping.until, "factor": factor, "fdr": fdr}
+    base["opportunity_error"] = opportunity_error
     frames = []
     for name, change in variants.items():
         picked = find_champions(forum, **{**base, **change}).select("person_id", pl.col("selected").alias(name))

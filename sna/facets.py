@@ -34,6 +34,8 @@ _MIN_RECOGNISED = 10
 _MIN_NEWCOMERS = 200
 _MIN_NEWCOMERS_OWN = 5
 _RETURN_DAYS = 60
+_ERROR_OF = {"reads": 0.38}
+_ERROR_WITHOUT_VIEWS = 0.48
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def build_facets(
     factor: float = 1.5,
     level: float = 0.95,
     opportunity: str = "auto",
-    opportunity_error: float = 0.3,
+    opportunity_error: float | None = None,
     prior: str = "gamma",
 ) -> list[Facet]:
     """All facets of every human who took part, and of nobody else; see `sna.find_champions` for the arguments."""
@@ -62,7 +64,7 @@ def build_facets(
     people = people.join(chances, on="person_id", how="left", maintain_order="left")
     people = _per_person(people, _other_acts(forum, helping))
     helps = helping.helps.filter(pl.col("person_id").is_in(people["person_id"].implode()))
-    options = {"level": level, "exposure_error": opportunity_error}
+    options = {"level": level, "exposure_error": _known_to(people, opportunity_error)}
     return [
         _contribution(people, helps, factor=factor, prior=prior, **options),
         _helpfulness(forum, people, helps, level=level),
@@ -72,6 +74,12 @@ def build_facets(
         _catalysis(forum, people, helping, level=level),
         _consistency(people, helps, level=level),
     ]
+
+
+def _known_to(people: pl.DataFrame, error: float | None) -> float:
+    """How well chances are known: as stated, or what calibration found each definition of opportunity to need."""
+    rule = people["opportunity"].drop_nulls().first()
+    return _ERROR_OF.get(str(rule), _ERROR_WITHOUT_VIEWS) if error is None else error
 
 
 def _participants(forum: Forum, helping: Helping, by: str) -> pl.DataFrame:
