@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import sna
 from sna.errors import FormatError, ParameterError, ReadError, SchemaError
+from sna.readers import sqldump
 from sna.readers.bson import read_bson
 from sna.readers.container import open_container
 from sna.readers.mapped_rules import plain_text
@@ -570,3 +571,36 @@ def test_the_example_in_the_docs_is_a_mapping(tmp_path):
     (tmp_path / "m.yaml").write_text(block)
     assert sna.validate_mapping(tmp_path / "m.yaml")["table"].to_list() == ["posts", "mentions"]
     assert all(f"| {name} |" in text for name in sna.list_presets())
+
+
+def test_a_create_table_on_one_line_names_its_columns():
+    line = (
+        "`a` enum('x,(y'), b decimal(10,2) DEFAULT '1,5' COMMENT 'c, d', PRIMARY KEY (`a`,`b`(3)), `key` int) ENGINE=x"
+    )
+    assert sqldump._columns_of(line) == ["a", "b", "key"]
+    assert sqldump._columns_of(line.replace(", ", ",\n  ")) == ["a", "b", "key"]
+
+
+def test_rocketchat_pages_under_any_name_and_both_spellings_of_a_date(tmp_path):
+    user = {"_id": "u2", "username": "bob"}
+    first = {
+        "_id": "m1",
+        "rid": "R",
+        "msg": "hi",
+        "ts": "2024-01-01T10:00:00.000Z",
+        "u": {"_id": "u1", "username": "ann"},
+    }
+    first |= {"reactions": {":heart:": {"usernames": ["bob"]}}}
+    second = {"_id": "m2", "rid": "R", "tmid": "m1", "msg": "re", "ts": "2024-01-01T10:01:00.000Z", "u": user}
+    page = tmp_path / "pages" / "general.json"
+    page.parent.mkdir()
+    page.write_text(json.dumps({"messages": [first, second], "success": True}))
+    forum = sna.read_forum(page.parent)
+    assert forum.posts.select("post_id", "parent_id").rows() == [("m1", None), ("m2", "m1")]
+    assert forum.signals.select("person_id", "kind").rows() == [("u2", "emoji:heart")]
+    first["ts"], second["ts"] = {"$date": "2024-01-01T10:00:00.000Z"}, {"$date": {"$numberLong": "1704103260000"}}
+    dump = tmp_path / "dump" / "rocketchat_message.json"
+    dump.parent.mkdir()
+    dump.write_text("\n".join(json.dumps(message) for message in (first, second)))
+    again = sna.read_forum(dump.parent)
+    assert again.posts["created_at"].to_list() == forum.posts["created_at"].to_list()

@@ -17,6 +17,7 @@ from lxml import etree
 from sna.errors import ReadError, SnaError
 from sna.forum import make_issues
 from sna.readers.bson import read_bson
+from sna.readers.collect import from_epoch
 from sna.readers.container import Container
 from sna.readers.frames import Loaded, flatten, issue_rows, load_member, parse_json
 from sna.readers.sqldump import list_sql_tables, looks_like_sql, read_sql_tables
@@ -245,10 +246,17 @@ def _plain(value: Any) -> Any:
     if len(value) == 1:
         key, inner = next(iter(value.items()))
         if key == "$date":
-            return _plain(inner) if not isinstance(inner, dict) else next(iter(inner.values()))
+            return _plain_date(inner if not isinstance(inner, dict) else next(iter(inner.values()), None))
         if key in ("$oid", "$numberLong", "$numberInt", "$numberDouble"):
             return inner
     return {key: _plain(item) for key, item in value.items()}
+
+
+def _plain_date(value: Any) -> Any:
+    """Mongo's dates, ISO text or milliseconds (in one file both occur), as ISO text."""
+    number = isinstance(value, int | str) and str(value).lstrip("-").isdecimal()
+    when = from_epoch(int(value), unit="ms") if number else None
+    return when.isoformat() if when else value
 
 
 def _parsed(stream: IO[bytes], name: str) -> Any:

@@ -21,6 +21,7 @@ _VALUE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _QUOTED = re.compile(_STRING, re.DOTALL)
+_PARENTHESES = re.compile(r"\([^()]*\)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "", "Z": "", "b": ""}
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
 
@@ -89,10 +90,14 @@ def _ends_inside_string(text: str, inside: bool) -> bool:
 
 
 def _columns_of(body: str) -> list[str]:
+    """Column names of a CREATE TABLE, on one line or on many; commas in types, defaults and comments are not counted."""
+    body = _QUOTED.sub("''", body)
+    for _ in range(2):
+        body = _PARENTHESES.sub(" ", body)
     names = []
-    for line in re.split(r",\s*\n|\n", body):
-        match = _COLUMN.match(line)
-        if match and not _NO_COLUMN.match(line):
+    for part in re.split(r"[,\n]", body):
+        match = _COLUMN.match(part)
+        if match and not _NO_COLUMN.match(part):
             names.append(match.group(1))
     return names
 
