@@ -70,11 +70,12 @@ def find_champions(
     opportunity
         How chances are counted; see `sna.helping.count_chances`.
     opportunity_error
-        Log standard deviation of the error in a person's chances: 0.4 takes them to be known to about 40 %, and a
-        person must stand out by more than that. None: 0.38 where views are recorded, 0.48 elsewhere: about the
-        smallest at which the bound ``fdr`` held on synthetic forums (docs/calibration.md). State less where chances are
-        known better: the price of 0.38 is that many a small forum's champions are not named. Where no views are recorded, threads started and reactions given stand
-        in for time spent there (a covariate, learnt); what they miss of it is part of theta.
+        Log standard deviation of the error in a person's chances: 0.4 takes them to be known to about 40 %, and
+        a person must stand out by more than that. None: 0.38 where views are recorded, 0.48 elsewhere: about
+        the smallest at which the bound ``fdr`` held on synthetic forums (docs/calibration.md). State less where
+        chances are known better: the price of 0.38 is that many a small forum's champions are not named. Where
+        no views are recorded, threads started and reactions given stand in for time spent there (a covariate,
+        learnt); what they miss of it is part of theta.
     prior
         "gamma", or "npmle" for a prior of any shape.
 
@@ -100,9 +101,9 @@ def find_champions(
 
     When it misleads: when chances are measured wrongly (a busy space counted as a quiet one) theta is wrong by the
     same factor; compare `champion_stability`. The recorded calibration (docs/calibration.md) says what share of the
-    selected was wrong when chances were recorded with error. Where answers
-    are few, most verdicts are "insufficient data": that is the answer. A rate says nothing about why: a rota, a job
-    description or a quiet colleague may explain it.
+    selected was wrong when chances were recorded with error. Where answers are few, most verdicts are "insufficient
+    data": that is the answer. A rate says nothing about why: a rota, a job description or a quiet colleague may
+    explain it.
 
     Sources: Clayton & Kaldor (1987); Mogstad et al. (2024); Gu & Koenker (2023).
 

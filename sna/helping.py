@@ -127,12 +127,13 @@ def count_chances(forum: Forum, helping: Helping, *, opportunity: str = "auto") 
     forum, helping
         The forum, and `build_helping` of it.
     opportunity
-        "reads": views recorded for the person. "memberships": threads in the spaces of which one was a member at that
-        time. "attention": threads while active, each space counted in full when the person's share of participations there is at least the space's
-        share of all threads, else in proportion (shares, so that taking part more does not raise it; one prior
-        participation spread like all threads). "spaces": all threads in each space where the person took part at
-        all. "all": all threads while active. "auto": the first of these that the source
-        can tell. Active is from joining, or the first sign of life, until leaving, or 90 days after the last.
+        "reads": views recorded for the person. "memberships": threads in the spaces of which one was a member
+        at that time. "attention": threads while active, each space counted in full when the person's share of
+        participations there is at least the space's share of all threads, else in proportion (shares, so that
+        taking part more does not raise it; one prior participation spread like all threads). "spaces": all
+        threads in each space where the person took part at all. "all": all threads while active. "auto": the
+        first of these that the source can tell. Active is from joining, or the first sign of life, until
+        leaving, or 90 days after the last.
 
     Returns
     -------
