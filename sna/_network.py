@@ -24,9 +24,11 @@ Keys = npt.NDArray[np.uint64]
 Floats = npt.NDArray[np.float64]
 
 _LOW = (1 << 32) - 1
+_SELF = (1 << 63) - 1
 _DIRECT_LIMIT = 1 << 25
 _PIECE = 1 << 17
 _EMPTY = -1
+_DIGITS = 15
 _EXACT = float(1 << 53)
 
 
@@ -48,7 +50,7 @@ class Coder:
 
     Integers below 2**25 are looked up in a table by value. Everything else goes through an open-addressing table keyed
     by 64 bits: the integer itself, or the hash of the text. Two texts would be taken for one if their hashes were
-    equal; among 300,000 ids the chance is below 3e-9.
+    equal; among 300,000 ids the chance is below 3e-9. Work goes in pieces that stay in the processor's cache.
     """
 
     def __init__(self) -> None:
@@ -56,31 +58,38 @@ class Coder:
         self._n = 0
         self._direct = np.full(0, _EMPTY, dtype=np.int32)
         self._slots = np.full(1 << 10, _EMPTY, dtype=np.int32)
-        self._slot_keys = np.zeros(1 << 10, dtype=np.uint64)
+        self._keys = np.zeros(1 << 8, dtype=np.uint64)
+        self._keyed: list[Codes] = []
 
     def ids(self) -> pl.Series:
-        """The ids as text, by code."""
-        return pl.concat([part.cast(pl.String) for part in self._ids]) if self._ids else pl.Series([], dtype=pl.String)
+        """The ids by code: Int64 if all are integers, else text."""
+        if not self._ids:
+            return pl.Series([], dtype=pl.String)
+        whole = all(part.dtype == pl.Int64 for part in self._ids)
+        return pl.concat(self._ids if whole else [part.cast(pl.String) for part in self._ids])
 
     def code(self, column: pl.Series) -> Codes:
         """One code per row of a column (Int64 or String) without nulls."""
-        codes = np.zeros(len(column), dtype=np.int32)
-        for start in range(0, len(column), _PIECE):
-            piece = column.slice(start, _PIECE)
-            codes[start : start + _PIECE] = self._code_piece(piece)
+        text = column.dtype == pl.String
+        values = column.hash().to_numpy() if text else column.to_numpy()
+        codes = np.empty(values.size, dtype=np.int32)
+        code = self._code_keyed if text else self._code_integers
+        for start in range(0, values.size, _PIECE):
+            stop = start + _PIECE
+            code(column.slice(start, _PIECE), values[start:stop], codes[start:stop])
         return codes
 
-    def _code_piece(self, column: pl.Series) -> Codes:
-        if column.dtype == pl.String:
-            return self._code_keyed(column, column.hash().to_numpy())
-        values = column.to_numpy()
-        if values.min() >= 0 and values.max() < _DIRECT_LIMIT:
-            return self._code_direct(column, values)
+    def _code_integers(self, column: pl.Series, values: Integers, codes: Codes) -> None:
+        high = int(values.view(np.uint64).max())  # negative integers are the largest here
+        if high < _DIRECT_LIMIT:
+            self._code_direct(values, codes, high=high)
+            return
         small = (values >= 0) & (values < _DIRECT_LIMIT)
-        codes = np.zeros(values.size, dtype=np.int32)
-        codes[small] = self._code_direct(column.filter(pl.Series(small)), values[small])
-        codes[~small] = self._code_keyed(column.filter(pl.Series(~small)), values[~small].view(np.uint64))
-        return codes
+        near, far = values[small], values[~small].view(np.uint64)
+        near_codes, far_codes = np.empty(near.size, dtype=np.int32), np.empty(far.size, dtype=np.int32)
+        self._code_direct(near, near_codes, high=int(near.max(initial=0)))
+        self._code_keyed(column.filter(pl.Series(~small)), far, far_codes)
+        codes[small], codes[~small] = near_codes, far_codes
 
     def _name(self, ids: pl.Series) -> Codes:
         """Codes for ids never seen before."""
@@ -88,58 +97,60 @@ class Coder:
         self._n += len(ids)
         return np.arange(self._n - len(ids), self._n, dtype=np.int32)
 
-    def _code_direct(self, column: pl.Series, values: Integers) -> Codes:
-        high = int(values.max(initial=-1))
+    def _code_direct(self, values: Integers, codes: Codes, *, high: int) -> None:
         if high >= self._direct.size:
-            more = np.full(min(2 * high + 2, _DIRECT_LIMIT) - self._direct.size, _EMPTY, dtype=np.int32)
+            more = np.full(min(high + high // 4 + 1, _DIRECT_LIMIT) - self._direct.size, _EMPTY, dtype=np.int32)
             self._direct = np.concatenate([self._direct, more])
-        codes = self._direct.take(values)
+        self._direct.take(values, out=codes, mode="clip")  # all lie in the table; "clip" spares numpy a buffer
         if codes.min(initial=0) == _EMPTY:
             missing = np.flatnonzero(codes == _EMPTY)
-            first = _claim(self._direct, values[missing], missing)
-            self._direct[values[first]] = self._name(column.gather(first))
+            new = values[_claim(self._direct, values[missing], missing)]
+            self._direct[new] = self._name(pl.Series(new))
             codes[missing] = self._direct.take(values[missing])
-        return codes
 
-    def _code_keyed(self, column: pl.Series, keys: Keys) -> Codes:
+    def _code_keyed(self, column: pl.Series, keys: Keys, codes: Codes) -> None:
         self._make_room(keys.size)
-        codes = np.zeros(keys.size, dtype=np.int32)
         rows, place = np.arange(keys.size), self._place(keys)
-        while rows.size:
-            held = self._slots.take(place)
+        codes[:] = held = self._held(place, rows, keys=keys, column=column)
+        wrong = np.flatnonzero(self._keys.take(held) != keys)
+        while wrong.size:
+            rows, place = rows[wrong], (place[wrong] + 1) & (self._slots.size - 1)
+            codes[rows] = held = self._held(place, rows, keys=keys, column=column)
+            wrong = np.flatnonzero(self._keys.take(held) != keys[rows])
+
+    def _held(self, place: Integers, rows: Integers, *, keys: Keys, column: pl.Series) -> Codes:
+        """The code in each row's place; of the rows that want a free place, one gets it under a new code."""
+        held = self._slots.take(place)
+        if held.min() == _EMPTY:
             free = np.flatnonzero(held == _EMPTY)
-            if free.size:
-                first = _claim(self._slots, place[free], free)
-                self._slots[place[first]] = self._name(column.gather(rows[first]))
-                self._slot_keys[place[first]] = keys[rows[first]]
-                held = self._slots.take(place)
-            found = self._slot_keys.take(place) == keys.take(rows)
-            codes[rows] = held
-            left = np.flatnonzero(~found)
-            rows, place = rows[left], (place[left] + 1) & (self._slots.size - 1)
-        return codes
+            first = _claim(self._slots, place[free], free)
+            self._slots[place[first]] = named = self._name(column[rows[first]])
+            self._keys[named] = keys[rows[first]]
+            self._keyed.append(named)
+            held[free] = self._slots.take(place[free])
+        return held
 
     def _place(self, keys: Keys) -> Integers:
         """Preferred slot: the top bits of a multiplicative hash (Fibonacci hashing)."""
         spread = keys * np.uint64(0x9E3779B97F4A7C15)
-        return (spread >> np.uint64(65 - self._slots.size.bit_length())).view(np.int64)
+        spread >>= np.uint64(65 - self._slots.size.bit_length())
+        return spread.view(np.int64)
 
     def _make_room(self, more: int) -> None:
         """Keep the table at most a quarter full, whatever the next ``more`` keys are."""
+        if self._n + more > self._keys.size:
+            self._keys = np.concatenate([self._keys, np.zeros(self._n + more, dtype=np.uint64)])
         if 4 * (self._n + more) <= self._slots.size:
             return
-        full = np.flatnonzero(self._slots != _EMPTY)
-        keys, codes = self._slot_keys[full], self._slots[full]
-        size = 1 << (4 * (self._n + more)).bit_length()
-        self._slots, self._slot_keys = np.full(size, _EMPTY, dtype=np.int32), np.zeros(size, dtype=np.uint64)
-        place = self._place(keys)
-        while keys.size:
+        self._slots = np.full(1 << (4 * (self._n + more)).bit_length(), _EMPTY, dtype=np.int32)
+        codes = np.concatenate([np.zeros(0, dtype=np.int32), *self._keyed])
+        place = self._place(self._keys[codes])
+        while codes.size:
             free = np.flatnonzero(self._slots.take(place) == _EMPTY)
             first = _claim(self._slots, place[free], free)
-            self._slots[place[first]], self._slot_keys[place[first]] = codes[first], keys[first]
-            left = np.ones(keys.size, dtype=bool)
-            left[first] = False
-            keys, codes, place = keys[left], codes[left], (place[left] + 1) & (size - 1)
+            self._slots[place[first]] = codes[first]
+            left = np.flatnonzero(self._slots.take(place) != codes)
+            codes, place = codes[left], (place[left] + 1) & (self._slots.size - 1)
 
 
 def _claim(table: Codes, place: Integers, rows: Integers) -> Integers:
@@ -185,15 +196,17 @@ def pack_edges(batches: Iterable[pl.DataFrame], *, extra_ids: pl.Series | None =
     for batch in batches:
         _add(pile, batch)
     ids, rename = _order(pile.coder.ids(), extra_ids)
+    pile.coder = Coder()  # its tables are no longer needed
     keys = _join_keys(pile.ends, rename)
-    weights = np.concatenate(pile.weights) if pile.weights else None
-    keys, weights, n_self = _drop_self(*_sum_runs(keys, weights))
+    n_rows = keys.size
+    keys, weights, n_others = _sum_runs(keys, np.concatenate(pile.weights) if pile.weights else None)
     indptr = np.searchsorted(keys, np.arange(len(ids) + 1, dtype=np.int64) << 32)
+    keys &= _LOW
     wide = np.int32 if keys.size < 2**31 else np.int64
-    indptr, indices = indptr.astype(wide), (keys & _LOW).astype(wide)
+    indptr, indices = indptr.astype(wide), keys.astype(wide)
     for array in (indptr, indices, weights):
         array.flags.writeable = False
-    return Packed(ids, indptr, indices, weights, pile.n_edges, n_self, pile.n_unknown)
+    return Packed(ids, indptr, indices, weights, pile.n_edges, n_rows - n_others, pile.n_unknown)
 
 
 def _add(pile: _Pile, batch: pl.DataFrame) -> None:
@@ -231,35 +244,51 @@ def _check_edges(batch: pl.DataFrame) -> pl.DataFrame:
     return edges
 
 
-def _order(seen: pl.Series, extra: pl.Series | None) -> tuple[pl.Series, Integers]:
+def _order(seen: pl.Series, extra: pl.Series | None) -> tuple[pl.Series, Codes]:
     """All ids sorted as text, and each provisional code's place among them."""
     ids = seen.alias("id")
     if extra is not None:
+        ids = ids.cast(pl.String)
         more = extra.cast(pl.String).alias("id").to_frame().join(ids.to_frame(), on="id", how="anti")
         ids = pl.concat([ids, more["id"]])
-    order = ids.arg_sort().to_numpy()
-    places = np.empty(order.size, dtype=np.int64)
-    places[order] = np.arange(order.size)
-    return ids.gather(order).alias("person_id"), places[: len(seen)]
+    order = _text_order(ids)
+    places = np.empty(order.size, dtype=np.int32)
+    places[order] = np.arange(order.size, dtype=np.int32)
+    return ids.gather(order).cast(pl.String).alias("person_id"), places[: len(seen)]
 
 
-def _join_keys(ends: list[tuple[Codes, Codes]], rename: Integers) -> Integers:
-    """All keys in one array under their final codes; each part is let go as soon as it is used."""
+def _text_order(ids: pl.Series) -> Integers:
+    """Rows in the order of the ids as text; integers are filled up with zeros: 12 is 1200 of 2 digits, before 13."""
+    values = ids.to_numpy() if ids.dtype == pl.Int64 else np.array([-1])
+    if values.min() >= 0 and values.max() < 10**_DIGITS:
+        n_digits = 1 + np.searchsorted(10 ** np.arange(1, _DIGITS), values, side="right")
+        return np.argsort(values * 10 ** (_DIGITS - n_digits) * 16 + n_digits)
+    return ids.cast(pl.String).to_frame("id").select(pl.arg_sort_by("id", multithreaded=False)).to_series().to_numpy()
+
+
+def _join_keys(ends: list[tuple[Codes, Codes]], rename: Codes) -> Integers:
+    """All keys in one array under their final codes, `_SELF` where the ends are one person.
+
+    Each part is let go as soon as it is used.
+    """
     keys = np.empty(sum(source.size for source, _ in ends), dtype=np.int64)
-    high = rename << 32
     ends.reverse()
-    start = 0
+    stop = 0
     while ends:
         source, target = ends.pop()
-        part = keys[start : start + source.size]
-        high.take(source, out=part, mode="clip")
-        part |= rename.take(target)
-        start += source.size
+        for start in range(0, source.size, _PIECE):
+            from_codes, to_codes = source[start : start + _PIECE], target[start : start + _PIECE]
+            part = keys[stop : stop + from_codes.size]
+            part[:] = rename.take(from_codes)
+            part <<= 32
+            part |= rename.take(to_codes)
+            part[from_codes == to_codes] = _SELF
+            stop += part.size
     return keys
 
 
-def _sum_runs(keys: Integers, weights: Floats | None) -> tuple[Integers, Floats, Integers]:
-    """Each key once, in order; its summed weight; the number of its rows.
+def _sum_runs(keys: Integers, weights: Floats | None) -> tuple[Integers, Floats, int]:
+    """Each key but `_SELF` once, in order; its summed weight; the number of rows behind them.
 
     Weights of equal keys are added in order of size, so that the order of rows changes no digit.
     """
@@ -271,18 +300,11 @@ def _sum_runs(keys: Integers, weights: Floats | None) -> tuple[Integers, Floats,
         whole = bool((weights == np.floor(weights)).all()) and float(weights.sum()) < _EXACT
         order = np.argsort(keys) if whole else np.lexsort((weights, keys))
         keys, weights = keys[order], weights[order]
-    first = np.ones(keys.size, dtype=bool)
-    np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    starts = np.flatnonzero(first)
-    rows = np.diff(starts, append=keys.size)
-    sums = rows.astype(np.float64) if weights is None else np.add.reduceat(weights, starts) if starts.size else weights
-    return keys[starts], sums, rows
-
-
-def _drop_self(keys: Integers, weights: Floats, rows: Integers) -> tuple[Integers, Floats, int]:
-    """Without the ties from a person to themselves, and the number of rows these had."""
-    alone = (keys >> 32) == (keys & _LOW)
-    if not alone.any():
-        return keys, weights, 0
-    others = ~alone
-    return keys[others], weights[others], int(rows[alone].sum())
+    n_rows = int(np.searchsorted(keys, _SELF))
+    keys = keys[:n_rows]
+    edge = np.ones(n_rows + 1, dtype=bool)
+    np.not_equal(keys[1:], keys[:-1], out=edge[1:-1])
+    bounds = np.flatnonzero(edge)
+    if weights is None or not n_rows:
+        return keys[bounds[:-1]], np.diff(bounds).astype(np.float64), n_rows
+    return keys[bounds[:-1]], np.add.reduceat(weights[:n_rows], bounds[:-1]), n_rows

@@ -382,13 +382,13 @@ def _lanczos(multiply: Callable[[Floats], Floats], start: Floats, tolerance: flo
     It ends where the space is exhausted. A library eigensolver would go on from a random vector there, and give equal
     components of a network unequal scores.
     """
-    basis, diagonal, beside = [start / np.linalg.norm(start)], np.zeros(_KRYLOV), np.zeros(_KRYLOV)
+    basis, diagonal, beside = [start / math.sqrt(_dot(start, start))], np.zeros(_KRYLOV), np.zeros(_KRYLOV)
     for j in range(_KRYLOV):
         y = multiply(basis[j])
-        diagonal[j] = basis[j] @ y
+        diagonal[j] = _dot(basis[j], y)
         for earlier in basis:
-            y -= (earlier @ y) * earlier
-        beside[j] = np.linalg.norm(y)
+            y -= _dot(earlier, y) * earlier
+        beside[j] = math.sqrt(_dot(y, y))
         values, vectors = eigh_tridiagonal(diagonal[: j + 1], beside[:j])
         residual = abs(beside[j] * vectors[-1, -1]) / values[-1]
         if residual <= tolerance or j + 1 == _KRYLOV:
@@ -396,6 +396,11 @@ def _lanczos(multiply: Callable[[Floats], Floats], start: Floats, tolerance: flo
         basis.append(y / beside[j])
     found = sum(weight * vector for weight, vector in zip(vectors[:, -1], basis, strict=True))
     return np.asarray(found), float(residual)
+
+
+def _dot(left: Floats, right: Floats) -> float:
+    """Inner product in one thread: BLAS would wake all cores for each and spin longer than the sum takes."""
+    return float(np.einsum("i,i->", left, right))
 
 
 def _lengths(weights: Floats) -> npt.NDArray[np.int64]:

@@ -188,6 +188,13 @@ def test_many_ids_in_many_pieces(monkeypatch):
         assert as_dict(sna.network_from_edges(edges)) == count_edges(edges)
 
 
+@pytest.mark.parametrize("odd_one", [7, -7, 10**15, 2**62])
+def test_numbers_as_ids_are_sorted_as_text(odd_one):
+    numbers = [0, 1, 9, 10, 11, 12, 99, 100, 120, 999, 10**9, 10**14, 10**15 - 1, odd_one]
+    network = sna.network_from_edges(pl.DataFrame({"source": numbers, "target": numbers[::-1]}))
+    assert network.people["person_id"].to_list() == sorted(map(str, numbers))
+
+
 def test_keys_that_want_the_same_slot_are_kept_apart(monkeypatch):
     monkeypatch.setattr(_network.Coder, "_place", lambda self, keys: (keys % np.uint64(2)).astype(np.int64))
     numbers = np.random.default_rng(5).integers(0, 40, size=(300, 2)) * 2**40
