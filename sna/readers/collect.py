@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,7 @@ from sna.readers.secrets import hide_secrets
 from sna.schema import ISSUES, TABLES, TIME, Table
 
 _CHUNK = 50_000
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _ISO_UTC = (
     r"^([12][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3}(?:[0-9]{3})?)?)"
     r"(?:Z|\+00:?00)?$"
@@ -77,10 +78,13 @@ class Collector:
     def add(self, table: str, **row: Any) -> None:
         """Keep one row of the source."""
         self._read[table] += 1
-        self.derive(table, **row)
+        self._keep(table, row)
 
     def derive(self, table: str, **row: Any) -> None:
         """Keep a row that follows from the source without being a row of it."""
+        self._keep(table, row)
+
+    def _keep(self, table: str, row: dict[str, Any]) -> None:
         rows = self._rows[table]
         rows.append(row)
         if len(rows) >= _CHUNK:
@@ -217,6 +221,8 @@ def from_iso(value: str | None) -> datetime | None:
         moment = datetime.fromisoformat(value)
     except (ValueError, TypeError):
         return None
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -252,7 +258,17 @@ def clean_text(value: str | None) -> str | None:
 
 
 def _frame(rows: list[dict[str, Any]], table: Table) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=table.schema, orient="row", strict=True) if rows else table.empty()
+    if not rows:
+        return table.empty()
+    return pl.DataFrame(_column(name, [row.get(name) for row in rows], table) for name in table.columns)
+
+
+def _column(name: str, values: list[Any], table: Table) -> pl.Series:
+    """One column; times go in as whole microseconds, a sixth of the work of converting each."""
+    if table.columns[name] != TIME:
+        return pl.Series(name, values, table.columns[name])
+    micro = [None if at is None else (at - _EPOCH) // _MICROSECOND for at in values]
+    return pl.Series(name, micro, pl.Int64).cast(TIME)
 
 
 def _filled(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

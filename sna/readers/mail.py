@@ -7,6 +7,7 @@ import codecs
 import quopri
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.header import decode_header
@@ -29,6 +30,7 @@ _WANTED = frozenset(
     )
 )
 """Headers we read; addresses of machines on the way and spam scores are left alone."""
+_KEYS = {name.encode(): name for name in _WANTED}
 _DEPTH, _PARTS = 20, 1000
 _SEPARATOR = re.compile(rb"From [^\n]{0,998}?\d:\d\d[^\n]{0,200}?\d{4}[^\n]{0,80}\n(?=[!-9;-~]{1,80}[ \t]*:)")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
@@ -109,14 +111,17 @@ def _headers(head: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in _FOLD.sub(b" ", head).split(b"\n"):
         name, colon, value = line.partition(b":")
-        key = name.strip().lower().decode("ascii", "replace")
-        if colon and key in _WANTED and key not in headers:
+        key = _KEYS.get(name.strip().lower())
+        if colon and key and key not in headers:
             headers[key] = decode(value[:_HEADER_BYTES]).strip()
     return headers
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
     """Bytes to text: the charset they claim when it is known and fits, else UTF-8, else Windows-1252."""
+    if charset is None:
+        with suppress(UnicodeError):
+            return data.decode()
     for name in (charset, "utf-8", "cp1252"):
         try:
             if name and codecs.lookup(name)._is_text_encoding:
