@@ -12,6 +12,7 @@ import polars as pl
 
 import sna
 from sna.readers import list_readers, recognise
+from sna.readers.reasons import REASONS
 from sna.schema import CAPABILITIES
 
 HEAD = """# Readers
@@ -30,6 +31,13 @@ COUNTED = """
 Each file that a reader takes, alone, and each folder of files, as one export (some folders hold samples of several
 sources, whose ids then collide and are rejected). Every row read is used, rejected or withheld (private spaces, system
 messages, votes summed by day); the reasons stand in `forum.issues`. Replies are posts with a parent.
+
+"""
+VOCABULARY = """
+## What the issues say
+
+`forum.issues` has one row for each row of the export that was rejected, repaired or withheld, or for many alike (`n`),
+with its file and position. Its `reason` is one of these words on every platform; `*` stands for a kind named there.
 
 """
 SHORT = {"yes": "yes", "partial": "~", "no": "-"}
@@ -106,7 +114,9 @@ def write_page(samples: Path, out: Path) -> None:
     rows.sort(key=lambda row: (order.get(str(row["reader"]), len(order)), str(row["export"])))
     counts = to_markdown(pl.DataFrame(rows, infer_schema_length=None))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(HEAD + to_markdown(make_capability_table()) + COUNTED + counts, encoding="utf-8")
+    reasons = pl.DataFrame({"reason": [f"`{word}`" for word in REASONS], "says": list(REASONS.values())})
+    page = HEAD + to_markdown(make_capability_table()) + VOCABULARY + to_markdown(reasons) + COUNTED + counts
+    out.write_text(page, encoding="utf-8")
     print(f"{out}: {len(rows)} exports, {len(order)} readers")
 
 

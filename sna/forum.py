@@ -491,7 +491,7 @@ def _split(frame: pl.DataFrame, keep: pl.Expr, table: Table, reason: str, log: l
 
 def _keep_known_posts(frame: pl.DataFrame, posts: pl.DataFrame, name: str, log: list[pl.DataFrame]) -> pl.DataFrame:
     known = pl.col("post_id").is_in(posts["post_id"].implode())
-    return _split(frame, known, TABLES[name], "post_missing", log)
+    return _split(frame, known, TABLES[name], "unknown_post", log)
 
 
 def _mend_parents(posts: pl.DataFrame, log: list[pl.DataFrame]) -> pl.DataFrame:

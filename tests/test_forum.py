@@ -59,7 +59,7 @@ def test_rows_that_cannot_be_used_are_in_issues_and_the_books_balance():
     found = set(forum.issues.select("table", "reason", "kind").iter_rows())
     assert ("posts", "duplicate_id", "rejected") in found
     assert ("posts", "missing_value", "rejected") in found
-    assert ("signals", "post_missing", "rejected") in found
+    assert ("signals", "unknown_post", "rejected") in found
     for _, read, used, rejected, withheld, added in forum.accounting().iter_rows():
         assert read == used + rejected + withheld
         assert added >= 0

@@ -97,13 +97,13 @@ def test_every_word_of_the_language(notes, tmp_path):
         ("1", "Ann Ax", "human"), ("2", "Bob By", "human"), ("3", "R 2", "bot")]  # fmt: skip
     assert forum.mentions.select("post_id", "person_id").rows() == [("n1", "2")]
     assert counted(forum) == {
-        ("posts", "private"): 1,
+        ("posts", "private_space"): 1,
         ("posts", "dropped_by_mapping"): 1,
-        ("posts", "unreadable_time"): 1,
+        ("posts", "bad_time"): 1,
         ("posts", "unknown_kind"): 1,
         ("posts", "duplicate_row"): 1,
         ("posts", "missing_value"): 1,
-        ("posts", "ragged_row"): 1,
+        ("posts", "damaged_row"): 1,
         ("mentions", "missing_value"): 1,
         ("mentions", "duplicate_row"): 1,
     }
@@ -378,7 +378,7 @@ def test_flarum(tmp_path):
     ]
     assert forum.posts["deleted_at"].null_count() == 2
     assert forum.signals.select("post_id", "person_id", "kind").rows() == [("2", "1", "accept"), ("2", "1", "like")]
-    assert counted(forum) == {("posts", "private"): 1}
+    assert counted(forum) == {("posts", "private_space"): 1}
     assert balanced(forum)
 
 
@@ -457,7 +457,7 @@ def test_humhub_comments_hang_on_posts_and_comments(tmp_path):
     assert posts(forum, "parent_id", "thread_id", "author_id", "space", "text") == [
         ("c1", "p1", "p1", "2", "Hall", "yes"), ("c2", "c1", "p1", "1", "Hall", "why"),
         ("p1", None, "p1", "1", "Hall", "hello")]  # fmt: skip
-    assert counted(forum) == {("posts", "private"): 3}
+    assert counted(forum) == {("posts", "private_space"): 3}
     assert forum.signals.select("post_id", "person_id").rows() == [("c1", "1")]
     assert balanced(forum)
 

@@ -180,9 +180,9 @@ def test_damage_is_an_issue_and_the_rows_are_counted(tmp_path):
         "duplicate_row": 1,
         "conflicting_row": 1,
         "spreadsheet_number": 1,
-        "person_missing": 2,
+        "missing_person": 2,
         "total_row": 1,
-        "ragged_row": 1,
+        "damaged_row": 1,
         "private_column": 1,
     }
     assert org.n_read == 9
@@ -229,7 +229,7 @@ def test_scim_users_are_a_snapshot(tmp_path):
         ("u1", "ann@x.io", "ann"), ("u2", "bob@x.io", "bob")]  # fmt: skip
     assert dict(r[:2] for r in spells(org, "level")) == {"u1": "0", "u2": "1"}
     assert spells(org, "job_title") == [("u2", "Cook", None, None)]
-    assert reasons(org.issues) == {"not_a_user": 1}
+    assert reasons(org.issues) == {"not_an_object": 1}
     assert not org.spells["value"].str.contains("555").any()
 
 

@@ -119,7 +119,7 @@ def test_pandas_without_an_arrow_library():
     forum = sna.read_table(table, columns={**COLUMNS, "post_id": "id"})
     assert forum.posts["post_id"].to_list() == ["1", "2", "4", "5"]
     assert forum.posts["created_at"][0] == datetime(2024, 1, 1, 8, tzinfo=UTC)
-    assert reasons(forum) == {"post_id_missing": 1}
+    assert reasons(forum) == {"missing_id": 1}
     assert balanced(forum)
 
 
@@ -169,12 +169,12 @@ def test_bad_rows_are_issues_and_the_books_balance(tmp_path):
     path.write_text("\n".join(lines))
     forum = sna.read_table(path, columns={"author": "who", "created_at": "when", "thread": "topic", "post_id": "id"})
     assert reasons(forum) == {
-        "unreadable_time": 1,
-        "ragged_row": 2,
+        "bad_time": 1,
+        "damaged_row": 2,
         "duplicate_id": 1,
-        "post_id_missing": 1,
-        "author_missing": 1,
-        "thread_missing": 1,
+        "missing_id": 1,
+        "missing_author": 1,
+        "missing_thread": 1,
         "formula_cell": 1,
         "spreadsheet_number": 1,
         "nul_bytes": 1,
@@ -183,7 +183,7 @@ def test_bad_rows_are_issues_and_the_books_balance(tmp_path):
     assert books == {"table": "posts", "read": 10, "used": 6, "rejected": 4, "withheld": 0, "added": 0}
     assert set(forum.posts["post_id"]) == {"1", "2", "5", "6", "007", "1.23E+11"}
     assert "hal" in forum.people["person_id"]
-    assert forum.issues.filter(pl.col("reason") == "ragged_row")["position"].sort().to_list() == ["line 4", "line 5"]
+    assert forum.issues.filter(pl.col("reason") == "damaged_row")["position"].sort().to_list() == ["line 4", "line 5"]
 
 
 @pytest.mark.parametrize(("encoding", "note"), [("cp1252", "cp1252"), ("utf-8", None), ("utf-16-le", "utf-16-le")])
@@ -209,7 +209,7 @@ def test_bad_json_lines_are_rejected_one_by_one(tmp_path):
     forum = sna.read_table(path, columns={"author": "who.id", "created_at": "when", "text": "late"})
     assert forum.people["person_id"].to_list() == ["7", "8"]
     assert forum.posts.filter(pl.col("author_id") == "8")["text"].to_list() == ["x"]
-    assert reasons(forum) == {"invalid_json": 2}
+    assert reasons(forum) == {"damaged_row": 2}
     assert balanced(forum)
 
 
@@ -403,7 +403,7 @@ def test_edges_without_header_and_with_bad_rows(tmp_path):
         ("3", datetime(2009, 9, 29, 3, 24, 16, tzinfo=UTC)),
         ("6", None),
     ]
-    assert reasons(forum) == {"ragged_row": 1, "unreadable_time": 1}
+    assert reasons(forum) == {"damaged_row": 1, "bad_time": 1}
     books = forum.accounting().filter(pl.col("table") == "posts")
     assert books.select("read", "used", "rejected").row(0) == (4, 3, 1)
 
@@ -413,7 +413,7 @@ def test_one_mail_to_three_people_is_one_post():
     forum = sna.read_edges(frame, source="f", target="t", message="m", space="m")
     assert forum.posts.select("post_id", "author_id").rows() == [("1", "a"), ("2/b", "b"), ("2/c", "c")]
     assert forum.mentions.height == 4
-    assert reasons(forum) == {"shared_message_id": 1}
+    assert reasons(forum) == {"id_reused": 1}
     assert balanced(forum)
 
 

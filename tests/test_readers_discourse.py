@@ -292,7 +292,7 @@ def test_names_of_those_who_liked_replace_part_of_the_count(tmp_path):
     save(tmp_path / "e", "who.json", {"post_action_users": [{"id": 2, "username": "bob"}]})
     forum = sna.read_forum(tmp_path / "e")
     assert forum.signals.select("person_id", "n").rows() == [("3", 1), (None, 2)]
-    assert forum.issues.filter(reason="post_unknown").select("file", "position").rows() == [("who.json", "user 2")]
+    assert forum.issues.filter(reason="unknown_post").select("file", "position").rows() == [("who.json", "user 2")]
 
 
 def test_an_accepted_answer_named_only_on_the_topic(tmp_path):
@@ -316,8 +316,8 @@ def test_odd_values_are_logged_and_never_stop_the_reading(tmp_path):
     assert set(forum.posts["post_id"]) == {"101", "103", "1000000000000000001"}
     assert forum.posts.filter(post_id="103")["author_id"].to_list() == [None]
     reasons = {(r, p) for r, p in forum.issues.select("reason", "position").iter_rows()}
-    assert {("bad_id", "line 2"), ("time_unreadable", "post_id 103"), ("file_damaged", "line 7")} <= reasons
-    assert forum.issues.filter(reason="not_used").height == 2
+    assert {("bad_id", "line 2"), ("bad_time", "post_id 103"), ("damaged_file", "line 7")} <= reasons
+    assert forum.issues.filter(reason="not_recognised").height == 2
     account = forum.accounting().filter(table="posts").row(0, named=True)
     assert (account["read"], account["used"], account["rejected"], account["added"]) == (5, 3, 2, 0)
 

@@ -464,14 +464,14 @@ def test_older_dumps_with_fewer_tables_and_columns_read_too(tmp_path):
     ]
     assert forum.people["placeholder"].to_list() == [True, True]
     assert [forum.supports(c) for c in ("reads", "roster", "mentions", "spaces")] == ["no", "no", "partial", "no"]
-    assert forum.issues.filter(reason="mentioned_unknown")["detail"].to_list() == ["@ann"]
+    assert forum.issues.filter(reason="unknown_person")["detail"].to_list() == ["@ann"]
 
 
 def test_damaged_rows_are_rejected_one_by_one(tmp_path):
     text = dump().replace(b"3\tIT\t\\N\tf", b"3\tIT\t\\N\tf\textra\n4711")
     path = tmp_path / "dump.sql"
     path.write_bytes(text)
-    bad = sna.read_forum(path).issues.filter(reason="bad_row")
+    bad = sna.read_forum(path).issues.filter(reason="damaged_row")
     assert bad["table"].to_list() == ["posts", "posts"]
     assert bad["detail"].unique().to_list() == ["categories"]
     first = next(i for i, line in enumerate(text.split(b"\n"), start=1) if line.endswith(b"extra"))

@@ -203,7 +203,7 @@ def test_replies_reactions_and_saved_posts(forum):
 def test_mentions_resolve_names_with_trailing_dots_but_not_code_or_all(forum):
     assert forum.mentions["person_id"].to_list().count("bob.") == 1
     assert sorted(forum.mentions["person_id"]) == ["ann", "bob.", "cat"]
-    assert reasons(forum, "mentions") == {"broadcast": 1, "nobody_of_this_name": 1}
+    assert reasons(forum, "mentions") == {"broadcast": 1, "unknown_person": 1}
 
 
 def test_people_have_roles_titles_and_leaving_times(forum):
@@ -236,8 +236,8 @@ def test_an_unlisted_channel_is_private(tmp_path):
 
 def test_a_broken_line_is_one_issue(tmp_path):
     forum = sna.read_forum(bulk(tmp_path, [*BULK[:-1], '{"type":"post","post":{"team":', '{"type":"user","user":']))
-    assert reasons(forum, kind="rejected") == {"file_damaged": 1}
-    assert reasons(forum, "people", "rejected") == {"file_damaged": 1}
+    assert reasons(forum, kind="rejected") == {"damaged_file": 1}
+    assert reasons(forum, "people", "rejected") == {"damaged_file": 1}
 
 
 def test_late_keys_and_long_lines_are_read(tmp_path):
@@ -334,7 +334,7 @@ def test_compliance_rows_become_posts_memberships_and_events(tmp_path):
         "exact_copy": 1,
         "system_message:system_header_change": 1,
     }
-    assert reasons(forum, kind="rejected") == {"id_missing": 1}
+    assert reasons(forum, kind="rejected") == {"missing_id": 1}
     assert forum.posts["edited_at"].to_list()[1] is not None
     spells = {
         person: (start and start.microsecond, end and end.second)
@@ -441,7 +441,7 @@ def test_actiance_with_forbidden_characters_and_cut_off(tmp_path):
     forum = sna.read_forum(path)
     assert forum.posts["text"].to_list() == ["a\ufffdb\ufffdc"]
     path.write_text(path.read_text()[:-60])
-    assert reasons(sna.read_forum(path), kind="rejected") == {"file_damaged": 1}
+    assert reasons(sna.read_forum(path), kind="rejected") == {"damaged_file": 1}
 
 
 def test_actiance_sample_is_read_whole(shared):

@@ -344,7 +344,7 @@ def test_duplicates_missing_ids_and_reused_ids(tmp_path):
     assert "1@x" in ids
     assert sum(i.startswith("1@x#") for i in ids) == 1
     assert sum(i.startswith("sha256:") for i in ids) == 1
-    assert Counter(first.issues["reason"]) == {"duplicate_id": 2, "id_missing": 2, "id_reused": 1}
+    assert Counter(first.issues["reason"]) == {"duplicate_id": 2, "missing_id": 2, "id_reused": 1}
     assert first.accounting().filter(table="posts").row(0) == ("posts", 5, 3, 2, 0, 0)
 
 
@@ -497,7 +497,7 @@ def test_oracle_counts_of_the_mailbox_fixtures(shared, name):
     forum = sna.read_forum(path)
     account = forum.accounting().filter(table="posts").row(0, named=True)
     assert account["read"] == oracle["n"] == account["used"] + account["rejected"]
-    assert forum.issues.filter(reason="id_missing").height == oracle["noid"]
+    assert forum.issues.filter(reason="missing_id").height == oracle["noid"]
     if not oracle["stdlib_errors"]:
         with closing(mailbox.mbox(path)) as with_stdlib:
             letters = [email.message_from_bytes(m.as_bytes()) for m in with_stdlib]

@@ -153,8 +153,8 @@ def test_every_row_is_accounted_for(site):
     assert table["people"]["read"] == 5
     assert lost(forum) == {
         ("posts", "no_parent"): 1,
-        ("posts", "post_missing"): 1,
-        ("signals", "post_missing"): 1,
+        ("posts", "unknown_post"): 1,
+        ("signals", "unknown_post"): 1,
         ("signals", "accept_not_current"): 1,
     }
     assert lost(forum, "withheld") == {
@@ -268,16 +268,16 @@ def test_the_plainly_named_file_wins_and_the_other_is_noted(site):
 
 
 HOSTILE = {
-    "a row in a value": ('<row Id="90" PostTypeId="1" Body="<row>"', "bad_xml"),
-    "an unknown entity": ('<row Id="90" PostTypeId="1" Body="&boom;" />', "bad_xml"),
-    "a bare ampersand": ('<row Id="90" PostTypeId="1" Body="a & b" />', "bad_xml"),
+    "a row in a value": ('<row Id="90" PostTypeId="1" Body="<row>"', "damaged_row"),
+    "an unknown entity": ('<row Id="90" PostTypeId="1" Body="&boom;" />', "damaged_row"),
+    "a bare ampersand": ('<row Id="90" PostTypeId="1" Body="a & b" />', "damaged_row"),
     "a control character": ('<row Id="90" PostTypeId="1" Body="a\x01b" />', "bad_character"),
     "a control character by number": ('<row Id="90" PostTypeId="1" Body="a&#x1;b" />', "bad_character"),
     "a surrogate by number": ('<row Id="90" PostTypeId="1" Body="a&#xD800;b" />', "bad_character"),
-    "an open quote": ('<row Id="90" PostTypeId="1" Body="a />', "bad_xml"),
-    "a tag inside": ('<row Id="90" PostTypeId="1" Body="a<b" />', "bad_xml"),
-    "an attribute twice": ('<row Id="90" Id="91" PostTypeId="1" />', "bad_xml"),
-    "a row in a row": ('<row Id="90" <row PostTypeId="1" />', "bad_xml"),
+    "an open quote": ('<row Id="90" PostTypeId="1" Body="a />', "damaged_row"),
+    "a tag inside": ('<row Id="90" PostTypeId="1" Body="a<b" />', "damaged_row"),
+    "an attribute twice": ('<row Id="90" Id="91" PostTypeId="1" />', "damaged_row"),
+    "a row in a row": ('<row Id="90" <row PostTypeId="1" />', "damaged_row"),
 }
 
 
@@ -299,7 +299,7 @@ def test_a_row_without_an_id_is_rejected(tmp_path, monkeypatch, row):
         monkeypatch.setattr(rowxml, "_BLOCK", size)
         forum = sna.read_forum(tmp_path)
         assert forum.posts.height == 5
-        assert lost(forum)["posts", "no_id"] == 1
+        assert lost(forum)["posts", "missing_id"] == 1
 
 
 def test_bytes_that_are_not_utf8_cost_one_row(tmp_path):
@@ -336,7 +336,7 @@ def test_a_file_cut_off_is_read_to_the_cut_and_says_so(tmp_path):
     (tmp_path / "Posts.xml").write_text(text[: text.index('<row Id="5"') + 30], encoding="utf-8")
     forum = sna.read_forum(tmp_path)
     assert forum.posts.height == 4
-    assert lost(forum)["posts", "bad_xml"] == 1
+    assert lost(forum)["posts", "damaged_row"] == 1
     assert lost(forum, "note") == {("posts", "file_cut_off"): 1}
 
 
@@ -524,8 +524,8 @@ def test_stack_internal_people_roles_groups_experts_and_signals(internal):
     ]
     assert lost(forum) == {
         ("posts", "not_an_object"): 1,
-        ("posts", "no_id"): 1,
-        ("memberships", "no_id"): 1,
+        ("posts", "missing_id"): 1,
+        ("memberships", "missing_id"): 1,
     }
     assert forum.supports("roster") == "yes"
     assert forum.supports("acceptance_time") == "no"
@@ -684,7 +684,7 @@ def test_github_fixture_counts(shared):
     forum = sna.read_forum(shared / "fixtures/github")
     assert dict(forum.posts.group_by("kind").len().iter_rows()) == {"root": 2, "reply": 2}
     assert forum.signals["n"].sum() == 5
-    assert lost(forum) == {("posts", "duplicate_id"): 1, ("signals", "no_post"): 5}
+    assert lost(forum) == {("posts", "duplicate_id"): 1, ("signals", "unknown_post"): 5}
     assert forum.supports("acceptance") == "no"
     table = forum.accounting()
     assert (table["added"] >= 0).all()

@@ -226,7 +226,7 @@ def test_an_orphan_reply_gets_a_placeholder_root_by_its_known_author(forum):
     root = post(forum, "1600000000.000001")
     assert (root["author_id"], root["text"], root["kind"]) == ("U2", None, "root")
     assert post(forum, "1700090002.000000")["parent_id"] == root["post_id"]
-    assert reasons(forum, kind="repaired")["root_missing"] == 1
+    assert reasons(forum, kind="repaired")["missing_root"] == 1
 
 
 def test_tombstones_keep_the_thread_without_author_and_words(forum):
@@ -372,13 +372,13 @@ def test_member_analytics_become_visits(tmp_path):
     visits = forum.events.filter(pl.col("kind").is_in(["visit", "search"]))
     assert visits.select("person_id", "kind", "n").rows() == [("U1", "search", 2), ("U1", "visit", 1)]
     assert forum.supports("logins") == "yes"
-    assert reasons(forum, "events", "rejected") == {"file_damaged": 1}
+    assert reasons(forum, "events", "rejected") == {"damaged_file": 1}
 
 
 def test_one_damaged_file_is_an_issue_and_the_rest_is_read(tmp_path):
     broken = {**EXPORT, "help/2023-11-14.json": json.dumps(GENERAL).encode()[:-40]}
     forum = sna.read_forum(pack(tmp_path / "e.zip", broken))
-    assert reasons(forum, kind="rejected")["file_damaged"] == 1
+    assert reasons(forum, kind="rejected")["damaged_file"] == 1
     assert forum.posts.height > 5
 
 

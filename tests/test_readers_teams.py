@@ -247,7 +247,7 @@ def test_private_teams_channels_and_chats_only_when_asked(tmp_path, forum):
     assert not forum.posts["text"].str.contains("secret|psst|hidden").any()
     full = sna.read_forum(tmp_path / "tree", include_private=True)
     assert full.posts.filter(pl.col("text").str.contains("secret plan|psst|hidden")).height == 3
-    assert reasons(full)["copy"] == 2
+    assert reasons(full)["older_version"] == 2
     chat = full.posts.filter(pl.col("space") == "19:chat@thread.v2")
     assert chat.select("kind", "parent_basis").rows() == [("root", "none"), ("reply", "quote")]
     assert "S/19:s" in full.posts["space"].to_list()
@@ -284,14 +284,14 @@ def test_pages_that_overlap_count_once_with_the_last_version(tmp_path):
         (tmp_path / name).write_text(json.dumps({"value": items}))
     forum = sna.read_forum(tmp_path)
     assert post(forum, 2)["text"] == "edited <b>"
-    assert reasons(forum)["copy"] == 1
+    assert reasons(forum)["older_version"] == 1
 
 
 def test_one_damaged_file_is_an_issue(tmp_path, forum):
     path = tmp_path / "tree" / f"teams/{SECRET}/messages_{SECRET}.json"
     path.write_text(path.read_text()[:-5])
     again = sna.read_forum(tmp_path / "tree")
-    assert reasons(again, kind="rejected") == {"file_damaged": 1}
+    assert reasons(again, kind="rejected") == {"damaged_file": 1}
     assert again.posts.equals(forum.posts)
 
 

@@ -132,7 +132,7 @@ def test_edits_deletions_and_the_end_of_the_export(forum):
 
 def test_what_is_withheld_is_counted_and_private_groups_come_on_request(forum, tmp_path):
     reasons = forum.issues.filter(kind="withheld").select("reason", "n").rows()
-    assert reasons == [("private_group", 2), ("private_message", 1), ("system_message", 1)]
+    assert reasons == [("private_message", 1), ("private_space", 2), ("system_message", 1)]
     assert "BOARD-SECRET" not in json.dumps(forum.posts.to_dicts(), default=str)
     whole = sna.read_forum(archive(tmp_path / "e.zip"), include_private=True)
     spaces = dict(whole.posts.select("post_id", "space").iter_rows())
@@ -227,7 +227,7 @@ def test_damaged_ids_and_times_are_logged_with_their_line(tmp_path):
     assert {
         ("id_rounded", "line 3"),
         ("bad_id", "line 4"),
-        ("time_unreadable", "line 5"),
+        ("bad_time", "line 5"),
         ("missing_value", "line 7"),
     } == (issues)
     assert forum.posts.filter(post_id="3")["created_at"].item() == at(2013, 5, 6, 7, 8, 9)

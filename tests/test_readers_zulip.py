@@ -304,7 +304,7 @@ def test_streamed_documents_give_the_same_forum(tmp_path, monkeypatch, forum):
 def test_a_damaged_message_file_is_an_issue_and_a_damaged_realm_keeps_privacy(tmp_path):
     broken = {**EXPORT, "messages-000001.json": b'{"zerver_message": [{"id": 1'}
     forum = sna.read_forum(pack(tmp_path / "a.tar.gz", broken))
-    assert reasons(forum, kind="rejected")["file_damaged"] == 1
+    assert reasons(forum, kind="rejected")["damaged_file"] == 1
     assert forum.posts.height == 2
     with pytest.raises(sna.ReadError):
         sna.read_forum(pack(tmp_path / "b.tar.gz", {**EXPORT, "realm.json": b"{"}))
@@ -323,7 +323,7 @@ def test_wrong_types_anywhere_never_crash(tmp_path, wrong):
 
 
 def test_skeleton_samples_end_in_a_clear_error(shared):
-    with pytest.raises(sna.SnaError, match="id_sender_place_or_time_missing"):
+    with pytest.raises(sna.SnaError, match="missing_value"):
         sna.read_forum(shared / "fixtures" / "zulip")
 
 
@@ -366,7 +366,7 @@ def test_gitter_room(tmp_path):
             ("m1", None, "hi @bob http://x.example.org/", "kitchen"),
             ("m2", "m1", "yes", "kitchen"),
         ]
-        assert reasons(forum, kind="rejected") == {"duplicate_id": 1, "id_or_time_missing": 1}
+        assert reasons(forum, kind="rejected") == {"duplicate_id": 1, "missing_value": 1}
         assert forum.mentions["person_id"].to_list() == ["bob"]
 
 

@@ -157,7 +157,7 @@ class JsonFiles:
         """Log damage; a limit (archive bomb, depth bomb) has no cause and ends the reading."""
         if error.__cause__ is None:
             raise error
-        self.log.reject(table, "file_damaged", file=name, position=position, detail=error.got)
+        self.log.reject(table, "damaged_file", file=name, position=position, detail=error.got)
 
 
 class _AfterBom:

@@ -99,7 +99,7 @@ class _Taker:
         self.position = position
         for item in document if isinstance(document, list) else [document]:
             if not isinstance(item, dict) or not self._take_object(item):
-                self.collector.note("posts", "not_used", file=self.file, position=position, detail=_keys(item))
+                self.collector.note("posts", "not_recognised", file=self.file, position=position, detail=_keys(item))
 
     def _take_object(self, item: dict[str, Any]) -> bool:
         known = False
@@ -230,7 +230,7 @@ class _Taker:
         number = re.search(r"(\d+)\D*$", self.file)
         person = _identifier(item.get("id"))
         if number is None or person is None:
-            self.collector.reject("signals", "post_unknown", file=self.file, position=f"user {person}")
+            self.collector.reject("signals", "unknown_post", file=self.file, position=f"user {person}")
             return
         self.user(item, seen_at="")
         self.tables.add("post_actions", post_id=number[1], user_id=person, post_action_type_id=_LIKE)

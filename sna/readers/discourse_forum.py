@@ -149,7 +149,7 @@ def _write_posts(posts: pl.DataFrame, collector: Collector) -> None:
         ).alias("deleted_at"),
     )
     for post in written.filter(pl.col("created_at").is_null())["post_id"].sort():
-        collector.note("posts", "time_unreadable", position=f"post_id {post}")
+        collector.note("posts", "bad_time", position=f"post_id {post}")
     collector.add_frame("posts", written)
 
 
@@ -226,7 +226,7 @@ def _write_mentions(tables: Tables, posts: pl.DataFrame, collector: Collector) -
     for post, name in (
         marked.filter(pl.col("person_id").is_null()).select("post_id", "username").sort(pl.all()).iter_rows()
     ):
-        collector.reject("mentions", "mentioned_unknown", file="", position=f"post_id {post}", detail=f"@{name}")
+        collector.reject("mentions", "unknown_person", file="", position=f"post_id {post}", detail=f"@{name}")
     text = marked.filter(pl.col("person_id").is_not_null()).select(
         "post_id", "person_id", pl.lit("markup").alias("basis")
     )

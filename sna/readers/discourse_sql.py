@@ -144,7 +144,7 @@ class _Block:
         if len(whole) < len(self.lines):
             for number, line in enumerate(self.lines, start=self.first_line):
                 if line.count(b"\t") != tabs:
-                    collector.reject(subject, "bad_row", file=file, position=f"line {number}", detail=self.table)
+                    collector.reject(subject, "damaged_row", file=file, position=f"line {number}", detail=self.table)
         if self.cut_off:
             collector.note(subject, "table_cut_off", file=file, position=self.table, detail="no end mark")
         wanted = [name for name in allowed_columns(self.table) if name in self.columns]

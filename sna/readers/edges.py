@@ -142,7 +142,7 @@ def _with_times(
         )
     if bad.any():
         lost = frame.filter(bad).select(_position(), pl.col("at").cast(pl.String).alias("detail"))
-        issues.append(issue_rows(lost, table="posts", reason="unreadable_time", kind="repaired", file=loaded.name))
+        issues.append(issue_rows(lost, table="posts", reason="bad_time", kind="repaired", file=loaded.name))
     return frame.with_columns(times.alias("at"))
 
 
@@ -155,7 +155,9 @@ def _drop_incomplete(frame: pl.DataFrame, loaded: Loaded, issues: list[pl.DataFr
     lost = frame.filter(~whole)
     if lost.height:
         issues.append(
-            issue_rows(lost.select(_position()), table="posts", reason="missing_end", kind="rejected", file=loaded.name)
+            issue_rows(
+                lost.select(_position()), table="posts", reason="missing_value", kind="rejected", file=loaded.name
+            )
         )
     if lost.height == frame.height:
         raise ReadError(f"{loaded.name or 'The table'} must hold ties.", got="No row has a source and a target.")
@@ -174,7 +176,7 @@ def _name_messages(frame: pl.DataFrame, issues: list[pl.DataFrame], loaded: Load
     mixed = senders.filter((pl.col("n") > 1) & pl.col("message").is_not_null())
     if mixed.height:
         shared = f"{mixed.height:,} message ids have several senders; kept apart"
-        issues.append(make_issues("posts", "shared_message_id", kind="repaired", file=loaded.name, detail=shared))
+        issues.append(make_issues("posts", "id_reused", kind="repaired", file=loaded.name, detail=shared))
     apart = pl.col("message").is_in(mixed["message"].implode())
     named = pl.when(apart).then(pl.col("message") + "/" + pl.col("source")).otherwise(pl.col("message"))
     spare = pl.lit("e") + pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(7)

@@ -368,7 +368,7 @@ def _fill_columns(
             bad.append((f"line {line}", f"{len(row)} cells instead of {width}"))
     if bad:
         lost = pl.DataFrame(bad, schema=["position", "detail"], orient="row")
-        issues.append(issue_rows(lost, table=table, reason="ragged_row", kind="rejected", file=file))
+        issues.append(issue_rows(lost, table=table, reason="damaged_row", kind="rejected", file=file))
     columns = list(zip(*kept, strict=True)) if kept else [()] * width
     frame = pl.DataFrame([pl.Series(name, cells, dtype=pl.String) for name, cells in zip(names, columns, strict=True)])
     return frame, pl.Series("line", numbers, dtype=pl.Int64), n_read
@@ -392,7 +392,7 @@ def _load_json(container: Container, name: str, table: str) -> Loaded:
     issues = []
     if bad:
         lost = pl.DataFrame(bad, schema=["position", "detail"], orient="row")
-        issues.append(issue_rows(lost, table=table, reason="invalid_json", kind="rejected", file=name))
+        issues.append(issue_rows(lost, table=table, reason="damaged_row", kind="rejected", file=name))
     return Loaded(frame, name, len(rows) + len(bad), issues, pl.Series("line", lines, dtype=pl.Int64))
 
 

@@ -162,7 +162,7 @@ class _Work:
             if kind == "user":
                 self._account(found, file=file, place=place)
             elif kind == "reaction":
-                self.into.reject("signals", "no_post", file=file, position=place)
+                self.into.reject("signals", "unknown_post", file=file, position=place)
             elif kind == "comment":
                 self._loose_comment(found, file=file, place=place)
             else:
@@ -173,7 +173,7 @@ class _Work:
     def _account(self, item: dict[str, Any], *, file: str, place: str) -> None:
         login = self.person(item)
         if login is None or login in self.listed:
-            self.into.reject("people", "no_id" if login is None else "duplicate_id", file=file, position=place)
+            self.into.reject("people", "missing_id" if login is None else "duplicate_id", file=file, position=place)
         else:
             self.listed.add(login)
 
@@ -207,13 +207,13 @@ class _Work:
             else:
                 unknown += 1
         if unknown:
-            self.into.note("mentions", "name_not_known", detail=f"{unknown:,} names are not among the people met")
+            self.into.note("mentions", "unknown_person", detail=f"{unknown:,} names are not among the people met")
 
     def _thread(self, item: dict[str, Any], kind: str, *, file: str, place: str) -> None:
         repository, number = _place(item)
         root = f"{repository}#{number}" if number else as_id(item.get("id"))
         if root is None:
-            self.into.reject("posts", "no_id", file=file, position=place)
+            self.into.reject("posts", "missing_id", file=file, position=place)
             return
         category = as_dict(item.get("category"))
         space = ": ".join(part for part in (repository, as_text(category.get("name"))) if part) or None
@@ -240,7 +240,7 @@ class _Work:
     ) -> str | None:
         key = as_id(as_dict(item).get("id")) or as_id(as_dict(item).get("url"))
         if key is None:
-            self.into.reject("posts", "no_id", file=file, position=f"comment of {parent}")
+            self.into.reject("posts", "missing_id", file=file, position=f"comment of {parent}")
             return None
         post = f"c{key}"
         self._post(item, post, file=file, parent_id=parent, parent_basis=basis, kind=kind, **shared)
@@ -249,7 +249,7 @@ class _Work:
     def _loose_comment(self, item: dict[str, Any], *, file: str, place: str) -> None:
         repository, number = _place({"issue_url": _first(item, "issue_url", "issue"), "html_url": item.get("html_url")})
         if number is None:
-            self.into.reject("posts", "no_thread", file=file, position=place)
+            self.into.reject("posts", "missing_thread", file=file, position=place)
             return
         self.seen.add("issue")
         shared = {"thread_id": f"{repository}#{number}", "space": repository or None}

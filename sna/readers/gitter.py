@@ -48,7 +48,7 @@ def _take(log: Collector, best: dict[str, Any], message: dict[str, Any], file: s
     """Of two messages with one id the earlier is kept, whatever their order."""
     key, sent = as_id(message.get("id")), as_text(message.get("sent"))
     if key is None or from_iso(sent) is None:
-        log.reject("posts", "id_or_time_missing", file=file, position=f"id {key}")
+        log.reject("posts", "missing_value", file=file, position=f"id {key}")
         return
     entry = ((str(sent), as_text(message.get("text")) or ""), message, file)
     if key in best:

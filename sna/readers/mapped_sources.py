@@ -138,7 +138,7 @@ def _load_sql(container: Container, member: str, names: list[str]) -> dict[tuple
         rows = _rows_of(values[name], member, place=f"{name} row ")
         if bad[name]:
             lost = pl.DataFrame([(at, "") for at, _ in bad[name]], schema=["position", "detail"], orient="row")
-            rows.issues.append(issue_rows(lost, table="posts", reason="torn_row", kind="rejected", file=member))
+            rows.issues.append(issue_rows(lost, table="posts", reason="damaged_row", kind="rejected", file=member))
             rows.n_lost = len(bad[name])
             rows.n_read += len(bad[name])
         loaded[member, name] = rows
@@ -174,7 +174,7 @@ def load_items(container: Container, pattern: str, items: str, *, whole: Collect
         good = [record for record in records if isinstance(record, dict)]
         n_bad = len(records) - len(good)
         if n_bad:
-            issues.append(make_issues("posts", "not_a_record", kind="rejected", n=n_bad, file=name))
+            issues.append(make_issues("posts", "not_an_object", kind="rejected", n=n_bad, file=name))
             n_lost += n_bad
         parts.append(_rows_of([_flat(_plain(record), whole) for record in good], name).frame)
     frame = pl.concat(parts, how="diagonal") if parts else _rows_of([], "").frame

@@ -294,7 +294,7 @@ def _apply(run: _Run, rule: Mapping[str, Any], table: Table) -> pl.DataFrame:
     if rule.get("where"):
         frame = frame.filter(matches(rule["where"], frame.columns))
     run.read[table.name] += frame.height
-    hidden = [("drop", "dropped_by_mapping")] + ([] if run.include_private else [("private_when", "private")])
+    hidden = [("drop", "dropped_by_mapping")] + ([] if run.include_private else [("private_when", "private_space")])
     for key, reason in hidden:
         if rule.get(key):
             gone = matches(rule[key], frame.columns)
@@ -327,7 +327,7 @@ def _cast(run: _Run, result: pl.DataFrame, frame: pl.DataFrame, rule: Mapping[st
             spec = {k: v for k, v in _as_dict(rule["columns"][name]).items() if k not in ("type", "format")}
             raw = compute_column(frame, spec, lookup=run.lookup, options=run.options)
             lost = values.is_null() & raw.is_not_null() & ~raw.is_in(["0", "0000-00-00 00:00:00"]).fill_null(True)
-            run.log(result.filter(lost), table.name, "unreadable_time", "repaired")
+            run.log(result.filter(lost), table.name, "bad_time", "repaired")
         elif dtype == pl.Int64:
             values = values.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
         elif dtype == pl.Boolean and values.dtype == pl.String:

@@ -73,7 +73,7 @@ class MentionNames:
             if person:
                 log.add("mentions", post_id=post_id, person_id=person, basis="text")
             else:
-                reason = "broadcast" if name.rstrip("._-") in _BROADCAST else "nobody_of_this_name"
+                reason = "broadcast" if name.rstrip("._-") in _BROADCAST else "unknown_person"
                 log.withhold("mentions", reason, file=file)
 
     def _person(self, name: str) -> str | None:
@@ -142,6 +142,8 @@ def read_mattermost_bulk(container: Container, options: ReadOptions) -> Forum:
         for number, line in show_progress(posts, options, what=f"Mattermost posts of {name}"):
             _take_line(bulk, line, number)
         bulk.names.resolve(log)
+        if not bulk.channels:
+            log.note("posts", "privacy_unknown", file=name, detail="no lines of channels; withheld are direct messages")
         add_memberships(log, bulk.members, bulk.moves)
         _rename_repeats(bulk)
     scope = "with" if options.include_private else "without"
@@ -230,7 +232,7 @@ def _direct_space(members: Iterable[str]) -> str:
 def _take_user(bulk: _Bulk, user: dict[str, Any], number: int, *, bot: bool) -> None:
     person = as_id(user.get("username"))
     if person is None:
-        bulk.log.reject("people", "username_missing", file=bulk.file, position=f"line {number}")
+        bulk.log.reject("people", "missing_id", file=bulk.file, position=f"line {number}")
         return
     if person.lower() in bulk.names.ids:
         bulk.log.withhold("people", "listed_twice", file=bulk.file)
@@ -354,7 +356,7 @@ def _take_post(bulk: _Bulk, post: dict[str, Any], post_id: str, root_id: str | N
     text = as_text(post.get("message")) or ""
     kind = as_text(post.get("type")) or ""
     if author is None or at is None:
-        bulk.log.reject("posts", "author_or_time_missing", file=bulk.file, position=position, detail=post_id)
+        bulk.log.reject("posts", "missing_value", file=bulk.file, position=position, detail=post_id)
         return False
     move = None if post.get("type") == "" else _recorded_move(post, kind) or find_move(text, author=author)
     if move or kind.startswith("system_"):
@@ -399,7 +401,7 @@ def _add_reactions(log: Collector, post_id: str, reactions: Any, file: str) -> N
         person = as_id(reaction.get("user")) or as_id(reaction.get("user_id"))
         name = as_text(reaction.get("emoji_name"))
         if person is None or name is None:
-            log.reject("signals", "person_or_emoji_missing", file=file, position=post_id)
+            log.reject("signals", "missing_value", file=file, position=post_id)
         else:
             at = from_epoch(reaction.get("create_at"), unit="ms")
             log.add("signals", post_id=post_id, person_id=person, kind=f"emoji:{name}", at=at)
@@ -466,7 +468,7 @@ def _read_pages(
         for _, post in files.items(page, "posts", under=("posts",)):
             post_id = as_id(as_dict(post).get("id"))
             if post_id is None:
-                files.log.reject("posts", "id_missing", file=page, position="")
+                files.log.reject("posts", "missing_id", file=page, position="")
                 continue
             updated = post.get("update_at")
             version = ((updated if isinstance(updated, int) else 0, _digest(post)), post, page)
@@ -496,7 +498,7 @@ def _take_api_post(
     elif kind.startswith("system_"):
         log.withhold("posts", f"system_message:{kind}", file=file)
     elif at is None:
-        log.reject("posts", "time_missing", file=file, position=post_id)
+        log.reject("posts", "missing_time", file=file, position=post_id)
     else:
         root, text = as_id(post.get("root_id")), as_text(post.get("message")) or ""
         log.add(

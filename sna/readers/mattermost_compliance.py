@@ -129,7 +129,7 @@ def _take_row(state: _Compliance, row: dict[str, str], file: str, position: str)
     at = from_epoch(row["post creation time"], unit="ms")
     person = row.get("user id", "").strip() or row["username"].strip()
     if at is None or not person:
-        state.log.reject(table, "author_or_time_missing", file=file, position=position)
+        state.log.reject(table, "missing_value", file=file, position=position)
         return
     _meet(state, person, row, at)
     space = _space(row)
@@ -165,7 +165,7 @@ def _take_message(state: _Compliance, row: dict[str, str], kind: str, file: str,
             "posts", f"{'system_message' if kind.startswith('system_') else 'attachment_row'}:{kind}", file=file
         )
     elif not post_id:
-        state.log.reject("posts", "id_missing", file=file, position=position)
+        state.log.reject("posts", "missing_id", file=file, position=position)
     elif newer:
         state.log.withhold("posts", "older_version", file=file)
         updated = from_epoch(_updated(row), unit="ms") or at
@@ -243,7 +243,7 @@ def _conversations(container: Container, name: str, log: Collector) -> Iterator[
     except ReadError as error:
         if error.__cause__ is None:
             raise
-        log.reject("posts", "file_damaged", file=name, position="", detail=error.got)
+        log.reject("posts", "damaged_file", file=name, position="", detail=error.got)
 
 
 def _parse(stream: IO[bytes], name: str, log: Collector) -> Iterator[Any]:
@@ -310,7 +310,7 @@ def _take_conversation(
         if private and not options.include_private:
             log.withhold(table, "private_space", file=file)
         elif not login or at is None:
-            log.reject(table, "author_or_time_missing", file=file, position=f"line {item.sourceline}")
+            log.reject(table, "missing_value", file=file, position=f"line {item.sourceline}")
         elif item.tag == "FileTransferStarted":
             log.withhold("events", "file_transfer", file=file)
         elif item.tag == "ParticipantLeft" and moment == ended:

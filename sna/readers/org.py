@@ -229,9 +229,7 @@ def _read_dates(table: _Table, time_format: str | None, timezone: str) -> None:
         bad = table.frame.filter(times.is_null() & raw.is_not_null())
         if bad.height:
             shown = bad.select("position", (pl.lit(f"{name} ") + pl.col(name).cast(pl.String)).alias("detail"))
-            table.issues.append(
-                issue_rows(shown, table="roles", reason="unreadable_time", kind="repaired", file=table.file)
-            )
+            table.issues.append(issue_rows(shown, table="roles", reason="bad_time", kind="repaired", file=table.file))
         table.frame = table.frame.with_columns(times.alias(name))
 
 
@@ -258,7 +256,7 @@ def _identify(table: _Table) -> None:
         pl.when(_filled("email").is_null() & person.str.contains(r"^[^@\s]+@[^@\s]+$")).then(person)
         .otherwise(_filled("email")).alias("email")
     )  # fmt: skip
-    table.drop(person.is_null(), "person_missing")
+    table.drop(person.is_null(), "missing_person")
     table.drop(person.str.contains(_TOTALS), "total_row", detail=person)
     table.drop(person.str.contains(r"^=?\d(?:[.,]\d+)?E\+\d+$"), "spreadsheet_number", detail=person)
     _drop_doubles(table)

@@ -238,7 +238,7 @@ def _parse_one_by_one(
             continue
         row = _parse_strictly(piece.rstrip())
         if row is None:
-            refuse("bad_xml", _position(piece, offset), "not a well-formed row")
+            refuse("damaged_row", _position(piece, offset), "not a well-formed row")
         else:
             rows.append(row)
     data = {name: [row.get(name) for row in rows] for name in columns}
@@ -289,7 +289,7 @@ def _unescaped(frame: pl.DataFrame, refuse: Refuse) -> pl.DataFrame:
     marked = plain.with_columns(
         frame.select(sound.alias("_sound")).to_series(), frame.select(lost.alias("_lost")).to_series()
     )
-    for reason, rows in (("bad_xml", ~pl.col("_sound")), ("bad_character", pl.col("_sound") & pl.col("_lost"))):
+    for reason, rows in (("damaged_row", ~pl.col("_sound")), ("bad_character", pl.col("_sound") & pl.col("_lost"))):
         for row_id in marked.filter(rows)["Id"]:
             refuse(reason, f"Id {row_id}", "")
     return marked.filter(pl.col("_sound") & ~pl.col("_lost")).drop("_sound", "_lost")

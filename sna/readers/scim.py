@@ -40,7 +40,7 @@ def load_scim(container: Container, names: list[str]) -> Loaded:
     columns = {key: pl.Series(key, [row.get(key) for row in rows], dtype=pl.String) for key in _columns()}
     used = {key: values for key, values in columns.items() if values.null_count() < len(values)}
     bad = pl.DataFrame(lost, schema={"position": pl.String, "detail": pl.String}, orient="row")
-    issues = [issue_rows(bad, table="roles", reason="not_a_user", kind="rejected", file=names[0])] if lost else []
+    issues = [issue_rows(bad, table="roles", reason="not_an_object", kind="rejected", file=names[0])] if lost else []
     return Loaded(pl.DataFrame(used), names[0], n_read, issues)
 
 

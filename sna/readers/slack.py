@@ -7,6 +7,7 @@ root of a thread is recorded, so a reply's parent is the root.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -111,6 +112,10 @@ def read_slack(container: Container, options: ReadOptions) -> Forum:
     _read_integrations(files)
     logins = _read_analytics(files)
     capabilities = {**CAPABILITIES, "logins": "yes"} if logins else CAPABILITIES
+    if not container.match(r"(.*/)?(channels|groups|dms|mpims)\.json"):
+        log.note(
+            "posts", "privacy_unknown", detail="no list of channels; withheld are those named like direct messages"
+        )
     private = sum(space.private for space in spaces)
     scope = "with private" if options.include_private else f"without {private:,} private"
     return log.forum(
@@ -254,7 +259,7 @@ def _read_people(files: JsonFiles) -> _Roster:
         for _, user in files.items(name, "people", under=("members", "users")):
             person = as_id(as_dict(user).get("id"))
             if person is None:
-                files.log.reject("people", "id_missing", file=name, position="", detail=as_text(str(user)[:60]) or "")
+                files.log.reject("people", "missing_id", file=name, position="", detail=as_text(str(user)[:60]) or "")
             elif person in roster.known:
                 files.log.withhold("people", "listed_twice", file=name)
             else:
@@ -303,7 +308,7 @@ def _messages(files: JsonFiles, name: str) -> Iterator[Any]:
     """Messages of a day file, of a Web API page or of a slackdump file, with the replies nested in them."""
     for _, item in files.items(name, "posts", under=_MESSAGE_KEYS):
         yield item
-        if isinstance(item, dict) and "slackdump_thread_replies" in item:
+        if isinstance(item, dict):
             yield from as_list(item.get("slackdump_thread_replies"))
 
 
@@ -326,7 +331,7 @@ def _take_message(talk: _Conversation, message: Any, file: str) -> None:
     at = to_moment(stamp)
     if stamp is None or at is None:
         detail = f"ts {str(as_dict(message).get('ts'))[:40]}"
-        talk.log.reject("posts", "ts_unusable", file=file, position="", detail=detail)
+        talk.log.reject("posts", "bad_time", file=file, position="", detail=detail)
         return
     kind = as_text(message.get("subtype")) or ""
     if kind in _CHANGES:
@@ -372,7 +377,7 @@ def _withhold_system(talk: _Conversation, message: dict[str, Any], kind: str, fi
 def _row_of(
     talk: _Conversation, message: dict[str, Any], stamp: str, at: datetime, kind: str, file: str
 ) -> dict[str, Any]:
-    root = parse_stamp(message["thread_ts"]) if "thread_ts" in message else None
+    root = parse_stamp(message.get("thread_ts"))
     tombstone = kind == "tombstone"
     raw = "" if tombstone else as_text(message.get("text")) or ""
     return {
@@ -383,8 +388,8 @@ def _row_of(
         "author": None if tombstone else _author(talk.roster, message, kind),
         "broadcast": kind == "thread_broadcast",
         "text": "" if tombstone else plain_text(raw) or block_text(message),
-        "mentions": {} if tombstone else find_mentions(message, raw),
-        "reactions": list_dicts(message["reactions"]) if "reactions" in message else [],
+        "mentions": Counter() if tombstone else find_mentions(message, raw),
+        "reactions": list_dicts(message.get("reactions")),
         "edited_at": to_moment(parse_stamp(as_dict(message["edited"]).get("ts"))) if "edited" in message else None,
         "by_app": "bot_id" in message and message["bot_id"] is not None,
         "tombstone": tombstone,
@@ -393,8 +398,7 @@ def _row_of(
 
 
 def _root_author(message: dict[str, Any]) -> str | None:
-    parent = as_id(message["parent_user_id"]) if "parent_user_id" in message else None
-    return parent or (as_id(as_dict(message["root"]).get("user")) if "root" in message else None)
+    return as_id(message.get("parent_user_id")) or as_id(as_dict(message.get("root")).get("user"))
 
 
 def _keep(talk: _Conversation, row: dict[str, Any]) -> None:
@@ -435,7 +439,7 @@ def _add_missing_roots(talk: _Conversation) -> None:
         author = talk.roster.meet(authors[0], None, bot=False) if authors else None
         talk.log.derive("posts", **_post(talk, stamp, None), author_id=author, created_at=to_moment(stamp), kind="root")
         position = f"ts {stamp}"
-        reason = "root_is_system_message" if system else "root_missing"
+        reason = "root_is_system_message" if system else "missing_root"
         talk.log.note("posts", reason, kind="repaired", file=_first_file(replies), position=position)
 
 
@@ -480,7 +484,7 @@ def _add_reaction(log: Collector, post_id: str, reaction: dict[str, Any], file: 
     count = reaction.get("count")
     unnamed = count - len(users) if isinstance(count, int) and not isinstance(count, bool) else 0
     if not name:
-        log.reject("signals", "name_missing", file=file, position=post_id)
+        log.reject("signals", "missing_value", file=file, position=post_id)
         return
     for person in users:
         log.add("signals", post_id=post_id, person_id=person, kind=f"emoji:{name}")
@@ -493,10 +497,9 @@ def _author(roster: _Roster, message: dict[str, Any], kind: str) -> str | None:
         person = as_id(as_dict(message.get("comment")).get("user"))
         if person:
             return roster.meet(person, None, bot=False)
-    person = as_id(message.get("user"))
+    person, bot_id = as_id(message.get("user")), as_id(message.get("bot_id"))
     if person in roster.known:
         return person
-    bot_id = as_id(message.get("bot_id"))
     if person:
         return roster.meet(person, _profile_name(message), bot=kind == "bot_message" or person == "USLACKBOT")
     name = as_text(as_dict(message.get("bot_profile")).get("name")) or as_text(message.get("username"))
@@ -519,7 +522,7 @@ def _read_integrations(files: JsonFiles) -> None:
             person = as_id(as_dict(entry).get("user_id"))
             at = from_epoch(as_dict(entry).get("date"))
             if not person or person == "0" or at is None:
-                files.log.withhold("events", "no_person_or_time", file=name)
+                files.log.withhold("events", "missing_value", file=name)
                 continue
             app = as_text(entry.get("app_type")) or as_text(entry.get("service_type"))
             kind = f"app_{as_text(entry.get('change_type')) or 'changed'}"
@@ -542,7 +545,7 @@ def _read_analytics(files: JsonFiles) -> bool:
 def _add_active_day(log: Collector, entry: dict[str, Any], file: str, number: int) -> None:
     person, at = as_id(entry.get("user_id")), from_iso(as_text(entry.get("date")))
     if person is None or at is None:
-        log.reject("events", "person_or_date_missing", file=file, position=f"line {number}")
+        log.reject("events", "missing_value", file=file, position=f"line {number}")
         return
     if entry.get("is_active") is not True:
         log.withhold("events", "inactive_day", file=file)

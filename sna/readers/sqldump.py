@@ -90,7 +90,7 @@ def _ends_inside_string(text: str, inside: bool) -> bool:
 
 
 def _columns_of(body: str) -> list[str]:
-    """Column names of a CREATE TABLE, on one line or on many; commas in types, defaults and comments are not counted."""
+    """Column names of a CREATE TABLE, on one line or on many; commas in types, defaults and comments do not count."""
     body = _QUOTED.sub("''", body)
     for _ in range(2):
         body = _PARENTHESES.sub(" ", body)

@@ -177,7 +177,7 @@ class _Work:
     def _person(self, item: dict[str, Any], *, file: str, place: str) -> None:
         person = as_id(_get(item, "user_id", "id"))
         if person is None:
-            self.into.reject("people", "no_id", file=file, position=place)
+            self.into.reject("people", "missing_id", file=file, position=place)
             return
         joined = _time(_get(item, "creation_date"))
         name, email = as_text(_get(item, "display_name", "name")), as_text(item.get("email"))
@@ -198,7 +198,7 @@ class _Work:
         for member in list_dicts(item.get("users")):
             person = self._owner(member)
             if person is None or name is None:
-                self.into.reject("memberships", "no_id", file=file, position=place)
+                self.into.reject("memberships", "missing_id", file=file, position=place)
             else:
                 self.into.add("memberships", person_id=person, space=name)
 
@@ -222,7 +222,7 @@ class _Work:
     def _thread(self, item: dict[str, Any], letter: str, *, file: str, place: str) -> None:
         number = as_id(_get(item, "question_id", "article_id", "id"))
         if number is None:
-            self.into.reject("posts", "no_id", file=file, position=place)
+            self.into.reject("posts", "missing_id", file=file, position=place)
             return
         tags, root = _tags(item), f"{letter}{number}"
         shared = {"thread_id": root, "space": tags[0] if tags else None}
@@ -236,7 +236,7 @@ class _Work:
         for place_here, answer in self._objects(item, "answers", file=file, place=root):
             key = as_id(_get(answer, "answer_id", "id"))
             if key is None:
-                self.into.reject("posts", "no_id", file=file, position=place_here)
+                self.into.reject("posts", "missing_id", file=file, position=place_here)
                 continue
             facts = {"parent_id": root, "parent_basis": "explicit", "kind": "answer"}
             if self._post(answer, f"a{key}", file=file, **shared, **facts) and (
@@ -249,7 +249,7 @@ class _Work:
         for place, comment in self._objects(item, "comments", file=file, place=parent):
             key = as_id(_get(comment, "comment_id", "id"))
             if key is None:
-                self.into.reject("posts", "no_id", file=file, position=place)
+                self.into.reject("posts", "missing_id", file=file, position=place)
                 continue
             facts = {"parent_id": parent, "parent_basis": "explicit", "kind": "comment"}
             self._post(comment, f"c{key}", file=file, **shared, **facts)

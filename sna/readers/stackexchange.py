@@ -181,7 +181,7 @@ class _Rows:
 
     def _with_id(self, frame: pl.DataFrame, target: str, file: str) -> pl.DataFrame:
         nameless = pl.col("Id").fill_null("").str.strip_chars() == ""
-        return _refused(frame, nameless, self.into, target, "no_id", file)
+        return _refused(frame, nameless, self.into, target, "missing_id", file)
 
 
 def _refused(frame: pl.DataFrame, bad: pl.Expr, into: Collector, table: str, reason: str, file: str) -> pl.DataFrame:
@@ -280,7 +280,7 @@ def _posts(frame: pl.DataFrame) -> pl.DataFrame:
 def _add_comments(frame: pl.DataFrame, into: Collector, *, file: str, known: pl.DataFrame) -> None:
     posts = known.select(pl.col("post_id").alias("PostId"), "thread_id", "space")
     joined = frame.join(posts, on="PostId", how="left", maintain_order="left")
-    found = _refused(joined, pl.col("thread_id").is_null(), into, "posts", "post_missing", file)
+    found = _refused(joined, pl.col("thread_id").is_null(), into, "posts", "unknown_post", file)
     _note_bad_times(found, "CreationDate", into, "posts", file)
     into.add_frame(
         "posts",
@@ -340,7 +340,7 @@ def _add_signals(source: _Rows, into: Collector, *, accepted: pl.DataFrame, know
         frame = _refused(raw, seen.repeated(raw["Id"]), into, "signals", "duplicate_id", file)
         frame = _public_votes(frame, into, file=file)
         missing = ~pl.col("PostId").is_in(known["post_id"].implode())
-        frame = _refused(frame, missing | pl.col("PostId").is_null(), into, "signals", "post_missing", file)
+        frame = _refused(frame, missing | pl.col("PostId").is_null(), into, "signals", "unknown_post", file)
         stale = (pl.col("VoteTypeId") == _ACCEPT) & ~pl.col("PostId").is_in(accepted["answer"].implode())
         frame = _refused(frame, stale, into, "signals", "accept_not_current", file)
         sums.append(_by_day(frame))
@@ -448,7 +448,7 @@ def add_name_mentions(into: Collector) -> None:
     into.derive_frame("mentions", single.with_columns(basis=pl.lit("text")))
     lost = calls["post_id"].n_unique() - single["post_id"].n_unique()
     if lost:
-        into.note("mentions", "name_not_resolved", detail=f"in {lost:,} comments no @Name fits exactly one participant")
+        into.note("mentions", "unknown_person", detail=f"in {lost:,} comments no @Name fits exactly one participant")
 
 
 def _plain(column: str) -> pl.Expr:

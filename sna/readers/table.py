@@ -290,7 +290,7 @@ def _read_times(rows: _Rows, name: str, time_format: str | None, timezone: str) 
         lost = rows.frame.filter(bad).select(
             "position", (pl.lit(f"{name} ") + pl.col(name).cast(pl.String)).alias("detail")
         )
-        rows.issues.append(issue_rows(lost, table="posts", reason="unreadable_time", kind="repaired", file=rows.file))
+        rows.issues.append(issue_rows(lost, table="posts", reason="bad_time", kind="repaired", file=rows.file))
     rows.frame = rows.frame.with_columns(times.alias(name))
 
 
@@ -317,10 +317,10 @@ def _mark_kinds(rows: _Rows, kinds: Mapping[str, str]) -> None:
 def _drop_unusable(rows: _Rows, *, include_private: bool) -> None:
     if "private" in rows.frame.columns:
         if not include_private:
-            rows.drop(_is_true("private"), "private", kind="withheld")
+            rows.drop(_is_true("private"), "private_space", kind="withheld")
         rows.frame = rows.frame.drop("private")
     if "post_id" in rows.frame.columns:
-        rows.drop(pl.col("post_id").is_null(), "post_id_missing")
+        rows.drop(pl.col("post_id").is_null(), "missing_id")
     order = [name for name in rows.frame.columns if name != "position"]
     first = [name for name in ("created_at", "post_id", "thread", "author") if name in order]
     rows.frame = rows.frame.sort([*first, *(n for n in order if n not in first)], nulls_last=True, maintain_order=True)
@@ -328,7 +328,7 @@ def _drop_unusable(rows: _Rows, *, include_private: bool) -> None:
         rows.drop(~pl.col("post_id").is_first_distinct(), "duplicate_id", detail=pl.lit("post_id ") + pl.col("post_id"))
     nameless = int(rows.frame["author"].null_count())
     if nameless:
-        rows.note("author_missing", f"{nameless:,} posts have no author; kept without one", n=nameless)
+        rows.note("missing_author", f"{nameless:,} posts have no author; kept without one", n=nameless)
     if rows.frame.is_empty():
         reasons = ", ".join(pl.concat(rows.issues)["reason"].unique().sort()) if rows.issues else "no rows"
         raise ReadError(f"{rows.file or 'The table'} must hold posts.", got=f"None could be used: {reasons}.")
@@ -344,7 +344,7 @@ def _name_posts(rows: _Rows) -> None:
     if "thread" in frame.columns:
         alone = int(frame["thread"].null_count())
         if alone:
-            rows.note("thread_missing", f"{alone:,} posts name no thread; each is its own", n=alone, kind="repaired")
+            rows.note("missing_thread", f"{alone:,} posts name no thread; each is its own", n=alone, kind="repaired")
     if "post_id" not in frame.columns:
         group = pl.col("thread").fill_null("(none)") if "thread" in frame.columns else pl.lit("post")
         number = pl.int_range(1, pl.len() + 1).over(group).cast(pl.String)

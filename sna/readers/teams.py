@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -62,7 +61,6 @@ class _Tenant:
     options: ReadOptions
     teams: dict[str, tuple[str, bool]] = field(default_factory=dict)
     channels: dict[str, _Channel] = field(default_factory=dict)
-    unlisted: dict[tuple[str, str | None], _Channel] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     met: dict[str, tuple[bool, str, str]] = field(default_factory=dict)
     owners: set[str] = field(default_factory=set)
@@ -99,7 +97,9 @@ def read_teams(container: Container, options: ReadOptions) -> Forum:
     for name in show_progress(found["messages"], options, what="Teams message files", total=len(found["messages"])):
         place = _context_of(container, name)
         for message in _messages(files, name):
-            _take_message(tenant, {**place, **message} if place else message, name)
+            _take_message(tenant, {**place, **message}, name)
+    if not tenant.teams and not tenant.channels:
+        log.note("posts", "privacy_unknown", detail="no list of teams or channels; withheld are chats")
     _write_posts(tenant)
     add_memberships(log, tenant.members, tenant.moves, implied=tenant.implied)
     _write_people(tenant)
@@ -187,16 +187,12 @@ def _lower(value: Any, depth: int = 0) -> Any:
     if depth > _DEPTH:
         return None
     if isinstance(value, dict):
-        inner = [_lower(item, depth + 1) if item.__class__ in _NESTED else item for item in value.values()]
-        return dict(zip(_lower_keys(tuple(value)), inner, strict=True))
+        return {
+            key.lower(): _lower(item, depth + 1) if item.__class__ in _NESTED else item for key, item in value.items()
+        }
     if isinstance(value, list):
         return [_lower(item, depth + 1) if item.__class__ in _NESTED else item for item in value]
     return {} if depth == 0 else value
-
-
-@lru_cache(maxsize=4096)
-def _lower_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(key.lower() for key in keys)
 
 
 def _messages(files: JsonFiles, name: str) -> Iterator[dict[str, Any]]:
@@ -238,7 +234,7 @@ def _take_channel(tenant: _Tenant, item: dict[str, Any], file: str, context: str
 def _take_user(tenant: _Tenant, item: dict[str, Any], file: str, context: str) -> None:
     person = _person(item.get("id"))
     if person is None:
-        tenant.log.reject("people", "id_missing", file=file, position="")
+        tenant.log.reject("people", "missing_id", file=file, position="")
         return
     if person in tenant.known:
         tenant.log.withhold("people", "listed_twice", file=file)
@@ -262,12 +258,7 @@ def _take_user(tenant: _Tenant, item: dict[str, Any], file: str, context: str) -
 
 def _person(value: Any) -> str | None:
     found = as_id(value)
-    return _plain_person(found) if found else None
-
-
-@lru_cache(maxsize=65_536)
-def _plain_person(found: str) -> str:
-    return found.lower() if _GUID.fullmatch(found) else found
+    return found.lower() if found and _GUID.fullmatch(found) else found
 
 
 def _principal_email(principal: str) -> str | None:
@@ -281,7 +272,7 @@ def _take_member(tenant: _Tenant, item: dict[str, Any], file: str, context: str)
     """A member of a team belongs to all its channels that everybody in the team may see."""
     person = _person(item.get("userid"))
     if person is None:
-        tenant.log.reject("memberships", "id_missing", file=file, position="")
+        tenant.log.reject("memberships", "missing_id", file=file, position="")
         return
     team_name, private = tenant.teams.get(context, (context, False))
     if private and not tenant.options.include_private:
@@ -326,7 +317,7 @@ def _take_message(tenant: _Tenant, message: dict[str, Any], file: str) -> None:
     if private and not tenant.options.include_private:
         tenant.log.withhold("posts", "private_space", file=file)
     elif native is None or at is None:
-        tenant.log.reject("posts", "id_or_time_missing", file=file, position=f"id {native}")
+        tenant.log.reject("posts", "missing_value", file=file, position=f"id {native}")
     elif _is_system(message):
         _withhold_system(tenant, message, _space(about) if channel else place, at, file)
     else:
@@ -336,13 +327,9 @@ def _take_message(tenant: _Tenant, message: dict[str, Any], file: str) -> None:
 def _unlisted(tenant: _Tenant, message: dict[str, Any], channel: str | None) -> _Channel:
     """A channel no list names is private when its team's channels are listed, else as private as its team."""
     team = (as_id(as_dict(message.get("channelidentity")).get("teamid")) or "").lower()
-    known = tenant.unlisted.get((team, channel))
-    if known is None:
-        name, private = tenant.teams.get(team, ("", False))
-        listed = any(other.team == name for other in tenant.channels.values())
-        known = _Channel(name, channel or "", private or (listed and channel is not None))
-        tenant.unlisted[team, channel] = known
-    return known
+    name, private = tenant.teams.get(team, ("", False))
+    listed = any(other.team == name for other in tenant.channels.values())
+    return _Channel(name, channel or "", private or (listed and channel is not None))
 
 
 def _is_system(message: dict[str, Any]) -> bool:
@@ -430,10 +417,6 @@ def _words(content: str) -> str:
     """Words of a message's HTML. What Teams writes is plain enough for two substitutions; the rest is parsed."""
     if "<" not in content:
         return html.unescape(content).replace("\u00a0", " ")
-    if content.startswith("<p>") and content.endswith("</p>") and content.count("<") == 2:
-        inner = content[3:-4]
-        if ">" not in inner and "\n" not in inner:
-            return tidy_text(html.unescape(inner))
     if not _NOT_PLAIN.search(content):
         bare = _TAG.sub("", _BREAK.sub("\n", content))
         if "<" not in bare and ">" not in bare:
@@ -449,7 +432,7 @@ def _keep(tenant: _Tenant, row: dict[str, Any]) -> None:
         return
     first, second = sorted((old, row), key=_version)
     tenant.posts[row["post_id"]] = second
-    tenant.log.withhold("posts", "copy", file=first["file"])
+    tenant.log.withhold("posts", "older_version", file=first["file"])
 
 
 def _version(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -517,7 +500,7 @@ def _write_reaction(tenant: _Tenant, post_id: str, reaction: dict[str, Any], fil
     if name == "custom":
         name = as_text(reaction.get("displayname")) or name
     if not name:
-        tenant.log.reject("signals", "type_missing", file=file, position=post_id)
+        tenant.log.reject("signals", "missing_value", file=file, position=post_id)
         return
     who = as_dict(as_dict(reaction.get("user")).get("user"))
     person = _person(who.get("id"))

@@ -199,7 +199,7 @@ class _Reading:
             return system
         shut = pl.col("in_private_group") | pl.col("group_id").is_in(list(self.shut)).fill_null(False)
         private = system.when("in_private_conversation").then(pl.lit("private_message"))
-        return private.when(shut).then(pl.lit("private_group"))
+        return private.when(shut).then(pl.lit("private_space"))
 
     def _senders(self, messages: pl.DataFrame) -> None:
         """Senders as the newest message that names them shows them, for those Users.csv does not list."""
@@ -220,7 +220,7 @@ class _Reading:
             self.log.reject("posts", "missing_value", file=file, position=f"line {line}", detail="thread_id")
         kept = messages.filter(pl.col("_thread").is_not_null())
         for line in kept.filter(pl.col("created_at").is_null())[LINE]:
-            self.log.note("posts", "time_unreadable", file=file, position=f"line {line}")
+            self.log.note("posts", "bad_time", file=file, position=f"line {line}")
         self.log.add_frame("posts", post_rows(kept, self.topics))
         self.mentions.append(mention_rows(kept))
         announced = kept.filter(pl.col("message_type").str.to_lowercase() == "announcement")

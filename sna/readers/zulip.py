@@ -266,9 +266,7 @@ def _read_memberships(realm: _Realm) -> None:
         if private and not realm.options.include_private:
             realm.log.withhold("memberships", "private_space", file=file)
         elif person is None or space is None:
-            realm.log.reject(
-                "memberships", "person_or_stream_missing", file=file, position=f"id {as_id(row.get('id'))}"
-            )
+            realm.log.reject("memberships", "missing_value", file=file, position=f"id {as_id(row.get('id'))}")
         elif row.get("active") is False or (person, space) in members:
             realm.log.withhold("memberships", "not_active", file=file)
         else:
@@ -296,7 +294,7 @@ def _read_visits(realm: _Realm) -> None:
     for file, row in _rows(realm, "zerver_useractivityinterval"):
         person, at = as_id(row.get("user_profile")), from_epoch(row.get("start"))
         if person is None or at is None:
-            realm.log.reject("events", "person_or_time_missing", file=file, position=f"id {as_id(row.get('id'))}")
+            realm.log.reject("events", "missing_value", file=file, position=f"id {as_id(row.get('id'))}")
         else:
             realm.log.add("events", person_id=person, kind="visit", at=at)
 
@@ -340,7 +338,7 @@ def _take_message(realm: _Realm, message: dict[str, Any], file: str) -> None:
     recipient = as_id(message.get("recipient"))
     space, private = _space_of(realm, recipient, sender or "")
     if key is None or at is None or sender is None or recipient is None:
-        realm.log.reject("posts", "id_sender_place_or_time_missing", file=file, position=f"id {key}")
+        realm.log.reject("posts", "missing_value", file=file, position=f"id {key}")
     elif private and not realm.options.include_private:
         realm.log.withhold("posts", "private_space" if space else "unknown_space", file=file)
     elif key in realm.seen:
@@ -393,7 +391,7 @@ def _write_reactions(realm: _Realm) -> None:
     for file, row in [*_rows(realm, "zerver_reaction"), *realm.reactions]:
         post, person, name = as_id(row.get("message")), as_id(row.get("user_profile")), as_text(row.get("emoji_name"))
         if post is None or name is None:
-            realm.log.reject("signals", "message_or_emoji_missing", file=file, position=f"id {as_id(row.get('id'))}")
+            realm.log.reject("signals", "missing_value", file=file, position=f"id {as_id(row.get('id'))}")
         elif post not in realm.seen:
             realm.log.withhold("signals", "message_not_kept", file=file)
         else:
@@ -464,7 +462,7 @@ def _resolve(realm: _Realm, key: str, names: set[str], by_name: Mapping[str, lis
         elif len(by_name.get(plain, ())) == 1:
             yield by_name[plain][0]
         else:
-            realm.log.withhold("mentions", "nobody_or_several_of_this_name", file="")
+            realm.log.withhold("mentions", "unknown_person", file="")
 
 
 def _finish_posts(log: Collector) -> None:
