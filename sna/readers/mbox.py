@@ -49,6 +49,12 @@ _TAG = re.compile(r"^(?:re|aw|fwd?|sv)?:?\s*\[([^\[\]]{1,80})\]", re.IGNORECASE)
 _STAMP = re.compile(
     r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d(?::\d\d)?)(?: [+-]\d{4}| [A-Z]{2,4})? (\d{4})"
 )
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: n for n, name in enumerate(_MONTH_NAMES, start=1)}
+_DATE = re.compile(
+    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-9]{{1,2}}) ({'|'.join(_MONTHS)}) ([12][0-9]{{3}}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([01][0-9])([0-5][0-9])"
+)
 _LATE, _EARLY = timedelta(days=2), timedelta(days=300)
 _YEARS = range(1980, 2200)
 
@@ -243,10 +249,25 @@ def read_time(mail: Mail) -> tuple[datetime | None, str]:
 
 
 def _parsed(value: str) -> datetime | None:
+    usual = _DATE.fullmatch(value.strip())
+    if usual:
+        return _usual_date(*usual.groups())
     try:
         found = parsedate_to_datetime(value.strip())
         moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.year in _YEARS else None
+
+
+def _usual_date(day: str, month: str, year: str, *rest: str) -> datetime | None:
+    """A date as RFC 5322 writes it."""
+    hour, minute, second, east, zone_hours, zone_minutes = rest
+    away = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
+    try:
+        local = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        moment = local - away if east == "+" else local + away
+    except (ValueError, OverflowError):
         return None
     return moment if moment.year in _YEARS else None
 

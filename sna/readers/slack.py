@@ -7,7 +7,6 @@ root of a thread is recorded, so a reply's parent is the root.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -308,7 +307,7 @@ def _messages(files: JsonFiles, name: str) -> Iterator[Any]:
     """Messages of a day file, of a Web API page or of a slackdump file, with the replies nested in them."""
     for _, item in files.items(name, "posts", under=_MESSAGE_KEYS):
         yield item
-        if isinstance(item, dict):
+        if isinstance(item, dict) and "slackdump_thread_replies" in item:
             yield from as_list(item.get("slackdump_thread_replies"))
 
 
@@ -377,7 +376,7 @@ def _withhold_system(talk: _Conversation, message: dict[str, Any], kind: str, fi
 def _row_of(
     talk: _Conversation, message: dict[str, Any], stamp: str, at: datetime, kind: str, file: str
 ) -> dict[str, Any]:
-    root = parse_stamp(message.get("thread_ts"))
+    root = parse_stamp(message["thread_ts"]) if "thread_ts" in message else None
     tombstone = kind == "tombstone"
     raw = "" if tombstone else as_text(message.get("text")) or ""
     return {
@@ -388,8 +387,8 @@ def _row_of(
         "author": None if tombstone else _author(talk.roster, message, kind),
         "broadcast": kind == "thread_broadcast",
         "text": "" if tombstone else plain_text(raw) or block_text(message),
-        "mentions": Counter() if tombstone else find_mentions(message, raw),
-        "reactions": list_dicts(message.get("reactions")),
+        "mentions": {} if tombstone else find_mentions(message, raw),
+        "reactions": list_dicts(message["reactions"]) if "reactions" in message else [],
         "edited_at": to_moment(parse_stamp(as_dict(message["edited"]).get("ts"))) if "edited" in message else None,
         "by_app": "bot_id" in message and message["bot_id"] is not None,
         "tombstone": tombstone,
@@ -398,7 +397,8 @@ def _row_of(
 
 
 def _root_author(message: dict[str, Any]) -> str | None:
-    return as_id(message.get("parent_user_id")) or as_id(as_dict(message.get("root")).get("user"))
+    parent = as_id(message["parent_user_id"]) if "parent_user_id" in message else None
+    return parent or (as_id(as_dict(message["root"]).get("user")) if "root" in message else None)
 
 
 def _keep(talk: _Conversation, row: dict[str, Any]) -> None:
@@ -497,9 +497,10 @@ def _author(roster: _Roster, message: dict[str, Any], kind: str) -> str | None:
         person = as_id(as_dict(message.get("comment")).get("user"))
         if person:
             return roster.meet(person, None, bot=False)
-    person, bot_id = as_id(message.get("user")), as_id(message.get("bot_id"))
+    person = as_id(message.get("user"))
     if person in roster.known:
         return person
+    bot_id = as_id(message.get("bot_id"))
     if person:
         return roster.meet(person, _profile_name(message), bot=kind == "bot_message" or person == "USLACKBOT")
     name = as_text(as_dict(message.get("bot_profile")).get("name")) or as_text(message.get("username"))

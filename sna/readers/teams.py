@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -61,6 +62,7 @@ class _Tenant:
     options: ReadOptions
     teams: dict[str, tuple[str, bool]] = field(default_factory=dict)
     channels: dict[str, _Channel] = field(default_factory=dict)
+    unlisted: dict[tuple[str, str | None], _Channel] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     met: dict[str, tuple[bool, str, str]] = field(default_factory=dict)
     owners: set[str] = field(default_factory=set)
@@ -97,7 +99,7 @@ def read_teams(container: Container, options: ReadOptions) -> Forum:
     for name in show_progress(found["messages"], options, what="Teams message files", total=len(found["messages"])):
         place = _context_of(container, name)
         for message in _messages(files, name):
-            _take_message(tenant, {**place, **message}, name)
+            _take_message(tenant, {**place, **message} if place else message, name)
     if not tenant.teams and not tenant.channels:
         log.note("posts", "privacy_unknown", detail="no list of teams or channels; withheld are chats")
     _write_posts(tenant)
@@ -187,12 +189,16 @@ def _lower(value: Any, depth: int = 0) -> Any:
     if depth > _DEPTH:
         return None
     if isinstance(value, dict):
-        return {
-            key.lower(): _lower(item, depth + 1) if item.__class__ in _NESTED else item for key, item in value.items()
-        }
+        inner = [_lower(item, depth + 1) if item.__class__ in _NESTED else item for item in value.values()]
+        return dict(zip(_lower_keys(tuple(value)), inner, strict=True))
     if isinstance(value, list):
         return [_lower(item, depth + 1) if item.__class__ in _NESTED else item for item in value]
     return {} if depth == 0 else value
+
+
+@lru_cache(maxsize=4096)
+def _lower_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(key.lower() for key in keys)
 
 
 def _messages(files: JsonFiles, name: str) -> Iterator[dict[str, Any]]:
@@ -258,7 +264,12 @@ def _take_user(tenant: _Tenant, item: dict[str, Any], file: str, context: str) -
 
 def _person(value: Any) -> str | None:
     found = as_id(value)
-    return found.lower() if found and _GUID.fullmatch(found) else found
+    return _plain_person(found) if found else None
+
+
+@lru_cache(maxsize=65_536)
+def _plain_person(found: str) -> str:
+    return found.lower() if _GUID.fullmatch(found) else found
 
 
 def _principal_email(principal: str) -> str | None:
@@ -327,9 +338,13 @@ def _take_message(tenant: _Tenant, message: dict[str, Any], file: str) -> None:
 def _unlisted(tenant: _Tenant, message: dict[str, Any], channel: str | None) -> _Channel:
     """A channel no list names is private when its team's channels are listed, else as private as its team."""
     team = (as_id(as_dict(message.get("channelidentity")).get("teamid")) or "").lower()
-    name, private = tenant.teams.get(team, ("", False))
-    listed = any(other.team == name for other in tenant.channels.values())
-    return _Channel(name, channel or "", private or (listed and channel is not None))
+    known = tenant.unlisted.get((team, channel))
+    if known is None:
+        name, private = tenant.teams.get(team, ("", False))
+        listed = any(other.team == name for other in tenant.channels.values())
+        known = _Channel(name, channel or "", private or (listed and channel is not None))
+        tenant.unlisted[team, channel] = known
+    return known
 
 
 def _is_system(message: dict[str, Any]) -> bool:
@@ -417,6 +432,10 @@ def _words(content: str) -> str:
     """Words of a message's HTML. What Teams writes is plain enough for two substitutions; the rest is parsed."""
     if "<" not in content:
         return html.unescape(content).replace("\u00a0", " ")
+    if content.startswith("<p>") and content.endswith("</p>") and content.count("<") == 2:
+        inner = content[3:-4]
+        if ">" not in inner and "\n" not in inner:
+            return tidy_text(html.unescape(inner))
     if not _NOT_PLAIN.search(content):
         bare = _TAG.sub("", _BREAK.sub("\n", content))
         if "<" not in bare and ">" not in bare:
