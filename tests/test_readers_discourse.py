@@ -439,3 +439,5 @@ def test_user_fields_of_a_user_list_are_people_attributes_when_it_has_any(tmp_pa
         (tmp_path / "user-list-1.csv").write_text(f"{head}{field},group_names\n{rows}{cell}\n")
         forum = sna.read_forum(tmp_path)
         assert (forum.supports("org_attributes"), forum.supports("roster")) == (level, "partial")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    assert sna.read_forum(tmp_path).issues.select("reason", "file").rows() == [("file_not_used", "other.csv")]

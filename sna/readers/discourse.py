@@ -63,6 +63,8 @@ def _read(container: Container, options: ReadOptions) -> Forum:
             taker.take(document, position)
     taker.finish()
     listed = take_csvs(container, tables, collector)
+    for name in sorted(set(container.match(r".*\.csv")) - set(listed)):
+        collector.note("posts", "file_not_used", file=name)
     raised = dict.fromkeys(("roster", "memberships", "org_attributes"), "partial") if listed else {}
     capabilities = {**CAPABILITIES, **raised}
     return make_forum(tables, options, collector=collector, capabilities=capabilities, files=(*names, *listed))
