@@ -183,6 +183,8 @@ def _encode(*columns: pl.Series) -> tuple[pl.Series, list[Ints]]:
 
 def draw_counts(null: Null, pairs: Pairs, *, draws: int, rng: np.random.Generator) -> Floats:
     """Mixing counts of each draw, shape ``(draws, k, k)``."""
+    if null.count is not None:
+        return null.count(pairs, draws, rng)
     return np.stack([count_groups(drawn) for drawn in null.draw(pairs, draws, rng)])
 
 

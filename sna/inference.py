@@ -55,12 +55,13 @@ def monte_carlo_p(observed: ArrayLike, draws: ArrayLike, *, alternative: str = "
 def normal_p(observed: ArrayLike, mean: ArrayLike, variance: ArrayLike, *, continuity: float = 0.0) -> Floats:
     """Two-sided p-value of exact moments by the normal distribution; 1 where the null has no variance.
 
+    Never zero: tails too small for a float are its smallest positive normal number, 2.2e-308.
     ``continuity`` (0.5 for counts) shrinks the distance. When it misleads: counts expected below about five.
     """
     distance = np.abs(np.asarray(observed, dtype=np.float64) - np.asarray(mean, dtype=np.float64)) - continuity
     sd = np.sqrt(np.asarray(variance, dtype=np.float64))
     scaled = np.divide(np.maximum(distance, 0.0), sd, out=np.zeros_like(distance), where=sd > 0)
-    return np.asarray(2 * stats.norm.sf(scaled))
+    return np.asarray(np.maximum(2 * stats.norm.sf(scaled), np.finfo(np.float64).tiny))
 
 
 def adjust_p(p_values: ArrayLike, *, method: str = "holm") -> Floats:

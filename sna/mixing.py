@@ -557,7 +557,7 @@ def _hypergeometric_p(seen: Floats) -> Floats:
     rows, columns, total = seen.sum(axis=1)[:, None], seen.sum(axis=0)[None, :], seen.sum()
     below = stats.hypergeom.cdf(seen, total, rows, columns)
     above = stats.hypergeom.sf(seen - 1, total, rows, columns)
-    return np.asarray(np.minimum(1.0, 2 * np.minimum(below, above)))
+    return np.asarray(np.clip(2 * np.minimum(below, above), np.finfo(np.float64).tiny, 1.0))
 
 
 def _ratio_interval(

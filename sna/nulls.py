@@ -8,11 +8,16 @@ descriptive yardsticks with closed forms, and `participation_null` is the one a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from sna.errors import ParameterError
 
@@ -20,6 +25,7 @@ _FLAG_BITS = 20
 _FLAG_SHIFT = np.uint32(32 - _FLAG_BITS)
 _SEATS_PER_DRAW = 300_000
 _MOST_SWEEPS = 2
+_SEATS_PER_PART = 65_536
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -75,6 +81,9 @@ class Null:
     moments
         ``moments(pairs, contrasts)`` gives the exact mean and variance of each ``sum(contrast * mixing counts)``
         for contrasts of shape ``(m, k, k)``; None where there is no closed form.
+    count
+        ``count(pairs, draws, rng)`` gives the mixing counts of what ``draw`` yields for an equal ``rng``, shape
+        ``(draws, k, k)``, faster; None where counting draw by draw is as good.
     """
 
     name: str
@@ -82,6 +91,7 @@ class Null:
     shuffles: str
     draw: Callable[[Pairs, int, np.random.Generator], Iterator[Pairs]]
     moments: Callable[[Pairs, Floats], tuple[Floats, Floats]] | None = None
+    count: Callable[[Pairs, int, np.random.Generator], Floats] | None = None
 
 
 def count_groups(pairs: Pairs) -> Floats:
@@ -139,6 +149,9 @@ def participation_null() -> Null:
     serial method), which makes the Monte-Carlo p-value exact however slowly the chain mixes, and even where no
     sequence of swaps joins two configurations (three people who each joined the next one's only thread).
 
+    Channels that share no thread are chains of their own, and so are the draws before and after the observed one;
+    each has its own random numbers, so results do not depend on how many processors share the work.
+
     When it misleads: channels that are recorded wrongly, or that are not where people really meet, leave differences
     of opportunity inside a stratum.
     """
@@ -148,7 +161,8 @@ def participation_null() -> Null:
         "asker of each thread",
         "nobody joins a thread twice or their own",
     )
-    return Null("thread participation", holds, "participants of threads within channel and period", _draw_participants)
+    shuffles = "participants of threads within channel and period"
+    return Null("thread participation", holds, shuffles, _draw_participants, count=_count_participants)
 
 
 NULLS: Mapping[str, Callable[[], Null]] = {
@@ -308,22 +322,105 @@ class _Seats:
     order: Ints
     bits: np.uint32
 
+    @property
+    def mask(self) -> np.uint32:
+        """The bits of the group."""
+        return (np.uint32(1) << self.bits) - np.uint32(1)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Pairs that share no thread with the rest, arranged as ``seats``, with a seed for the draws before and after."""
+
+    pairs: Pairs
+    seats: _Seats
+    seeds: tuple[Ints, Ints]
+
 
 def _draw_participants(pairs: Pairs, draws: int, rng: np.random.Generator) -> Iterator[Pairs]:
-    arranged = take_pairs(pairs, np.lexsort((pairs.source, pairs.thread, pairs.stratum)))
-    seats = _seat(arranged, rng)
-    observed = (arranged.source << int(seats.bits) | arranged.source_group).astype(np.uint32)
-    flags = np.zeros(1 << _FLAG_BITS, dtype=np.bool_)
-    sweeps = int(np.clip(_SEATS_PER_DRAW // max(pairs.size, 1), 1, _MOST_SWEEPS))
-    before = int(rng.integers(0, draws + 1))
-    for length in (before, draws - before):
-        sitters = observed
+    parts, lengths, sweeps = _plan(pairs, draws, rng)
+    arranged = _join_pairs([part.pairs for part in parts], pairs)
+    for half, length in enumerate(lengths):
+        chains = [_walk(part, part.seeds[half], length, sweeps) for part in parts]
         for _ in range(length):
-            for _ in range(sweeps):
-                sitters = _sweep(seats, sitters, flags, rng)
-            group = sitters & ((np.uint32(1) << seats.bits) - np.uint32(1))
-            person = (sitters >> seats.bits).astype(np.int64)
-            yield replace(arranged, source=person, source_group=group.astype(np.int64))
+            sitters = [(part.seats, next(chain)) for part, chain in zip(parts, chains, strict=True)]
+            person = [(who >> seats.bits).astype(np.int64) for seats, who in sitters]
+            group = [(who & seats.mask).astype(np.int64) for seats, who in sitters]
+            none = [np.zeros(0, dtype=np.int64)]
+            yield replace(arranged, source=np.concatenate(person + none), source_group=np.concatenate(group + none))
+
+
+def _count_participants(pairs: Pairs, draws: int, rng: np.random.Generator) -> Floats:
+    parts, lengths, sweeps = _plan(pairs, draws, rng)
+    k, (before, after) = len(pairs.groups), lengths
+    counts = np.zeros((draws, k, k))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        first = [pool.submit(_count_walk, part, part.seeds[0], before, sweeps) for part in parts]
+        second = [pool.submit(_count_walk, part, part.seeds[1], after, sweeps) for part in parts]
+        for walk in first:
+            counts[:before] += walk.result()
+        for walk in second:
+            counts[before:] += walk.result()
+    return counts
+
+
+def _plan(pairs: Pairs, draws: int, rng: np.random.Generator) -> tuple[list[_Part], tuple[int, int], int]:
+    """Independent parts, the number of draws before and after the observed configuration, and sweeps per draw."""
+    before = int(rng.integers(0, draws + 1))
+    parts = []
+    for rows in _split_rows(pairs):
+        arranged = take_pairs(pairs, rows[np.lexsort((pairs.source[rows], pairs.thread[rows], pairs.stratum[rows]))])
+        seeds = rng.integers(0, 2**32, (2, 4))
+        parts.append(_Part(arranged, _seat(arranged, rng), (seeds[0], seeds[1])))
+    return parts, (before, draws - before), int(np.clip(_SEATS_PER_DRAW // max(pairs.size, 1), 1, _MOST_SWEEPS))
+
+
+def _split_rows(pairs: Pairs) -> list[Ints]:
+    """Positions of the pairs in parts of whole components of strata, which share no thread; small enough for caches."""
+    if pairs.size == 0:
+        return []
+    home = np.lexsort((pairs.stratum, pairs.thread))
+    thread, stratum = pairs.thread[home], pairs.stratum[home]
+    link = np.flatnonzero((thread[1:] == thread[:-1]) & (stratum[1:] != stratum[:-1]))
+    strata = int(pairs.stratum.max()) + 1
+    links = sparse.coo_array((np.ones(len(link)), (stratum[link], stratum[link + 1])), shape=(strata, strata))
+    _, component = connected_components(links, directed=False)
+    size = np.bincount(component[pairs.stratum])
+    part = ((np.cumsum(size) - size) // _SEATS_PER_PART)[component[pairs.stratum]]
+    order = np.argsort(part, kind="stable")
+    cuts = np.flatnonzero(np.diff(part[order])) + 1
+    return np.split(order, cuts)
+
+
+def _join_pairs(parts: list[Pairs], whole: Pairs) -> Pairs:
+    if not parts:
+        return whole
+    names = ("source", "target", "source_group", "target_group", "stratum", "thread")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return replace(whole, **joined)
+
+
+def _walk(part: _Part, seed: Ints, length: int, sweeps: int) -> Iterator[NDArray[np.uint32]]:
+    """Who sits where after each of ``length`` draws, starting at the observed configuration."""
+    rng = np.random.default_rng(seed)
+    flags = np.zeros(1 << _FLAG_BITS, dtype=np.bool_)
+    sitters = (part.pairs.source << int(part.seats.bits) | part.pairs.source_group).astype(np.uint32)
+    for _ in range(length):
+        for _ in range(sweeps):
+            sitters = _sweep(part.seats, sitters, flags, rng)
+        yield sitters
+
+
+def _count_walk(part: _Part, seed: Ints, length: int, sweeps: int) -> Ints:
+    """Mixing counts of each draw, shape ``(length, k, k)``."""
+    k, mask = len(part.pairs.groups), part.seats.mask
+    width = int(mask) + 1
+    toward = (part.pairs.target_group * width).astype(np.uint32)
+    counts = np.empty((length, k, k), dtype=np.int64)
+    for draw, sitters in enumerate(_walk(part, seed, length, sweeps)):
+        cells = np.bincount(toward | (sitters & mask), minlength=k * width)
+        counts[draw] = cells.reshape(k, width)[:, :k].T
+    return counts
 
 
 def take_pairs(pairs: Pairs, order: Ints) -> Pairs:
@@ -369,8 +466,7 @@ def _sweep(
     stuck = _collides(person * salt + seats.mark, newcomer * salt + seats.mark, active, flags)
     stuck |= newcomer == seats.asker
     stuck |= stuck.take(partner)
-    np.copyto(newcomers, sitters, where=stuck)
-    return newcomers
+    return np.where(stuck, sitters, newcomers)
 
 
 def _match(seats: _Seats, rng: np.random.Generator) -> Ints:
@@ -388,7 +484,7 @@ def _collides(
 
     False alarms only slow the chain. ``flags`` is all False before and after.
     """
-    hashes = np.concatenate([now, then[active]])
+    hashes = np.concatenate([now, then.take(np.flatnonzero(active))])
     hashes.sort()
     twice = hashes[1:][hashes[1:] == hashes[:-1]] >> _FLAG_SHIFT
     flags[twice] = True

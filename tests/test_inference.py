@@ -97,5 +97,11 @@ def test_normal_p():
     assert normal_p(0.4, 0.0, 1.0, continuity=0.5) == 1.0
 
 
+def test_normal_p_is_never_zero():
+    smallest = np.finfo(np.float64).tiny
+    assert normal_p([1e3, -1e9, np.inf], 0.0, 1.0).tolist() == [smallest] * 3
+    assert normal_p(30.0, 0.0, 1.0) == pytest.approx(2 * stats.norm.sf(30.0), rel=1e-12)
+
+
 def test_logit():
     assert logit([0.5, 0.0, 1.0]).tolist() == [0.0, -np.inf, np.inf]

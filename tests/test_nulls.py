@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 import sna
+from sna import nulls
 from sna.nulls import NULLS, channel_null, count_groups, find_null, label_null, participation_null, volume_null
 from tests.role_blind import code_pairs, make_blind_forum
 
@@ -173,6 +174,54 @@ def test_the_same_seed_gives_the_same_draws(pairs):
             for _ in range(2)
         )
         assert first == second
+
+
+def test_fast_counts_are_those_of_the_draws_however_many_processors(pairs, monkeypatch):
+    null = participation_null()
+    for seats in (1, 50, 10**6):
+        monkeypatch.setattr(nulls, "_SEATS_PER_PART", seats)
+        drawn = np.stack([count_groups(draw) for draw in null.draw(pairs, 9, np.random.default_rng(9))])
+        for processors in (1, 4, None):
+            monkeypatch.setattr("os.cpu_count", lambda n=processors: n)
+            assert (null.count(pairs, 9, np.random.default_rng(9)) == drawn).all()
+        assert len({table.tobytes() for table in drawn}) > 4
+
+
+def test_parts_hold_whole_strata_and_share_no_thread(monkeypatch):
+    # threads 1 and 4 lie in two strata each, so strata 0, 1 and 2 belong together; 3 and 4 stand alone
+    threads, strata = [0, 1, 1, 2, 3, 4, 4, 5, 6], [0, 0, 1, 3, 1, 1, 2, 4, 3]
+    pairs = code_pairs(threads, range(9), [9] * 9, strata, np.zeros(10, dtype=int)).pairs
+    monkeypatch.setattr(nulls, "_SEATS_PER_PART", 1)
+    parts = nulls._split_rows(pairs)
+    assert [sorted(set(pairs.stratum[rows].tolist())) for rows in parts] == [[0, 1, 2], [3], [4]]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(9))
+    monkeypatch.setattr(nulls, "_SEATS_PER_PART", 10)
+    assert len(nulls._split_rows(pairs)) == 1
+
+
+def test_draws_of_small_parts_are_uniform_too(monkeypatch):
+    # the same forum twice, in two channels: each half walks by itself
+    monkeypatch.setattr(nulls, "_SEATS_PER_PART", 1)
+    threads, people = THREADS + [t + 4 for t in THREADS], SEATS + SEATS
+    askers = [ASKERS[t % 4] for t in threads]
+    pairs = code_pairs(threads, people, askers, [0] * 8 + [1] * 8, np.array([0, 1, 0, 1, 1, 0])).pairs
+    draws = list(participation_null().draw(pairs, 6000, np.random.default_rng(6)))[::6]
+    configurations = allowed(SEATS, THREADS, ASKERS)
+    halves = []
+    for stratum in (0, 1):
+        rows = [d.stratum == stratum for d in draws]
+        halves.append(
+            [
+                frozenset(zip((d.thread[r] % 4).tolist(), d.source[r].tolist(), strict=True))
+                for d, r in zip(draws, rows, strict=True)
+            ]
+        )
+        seen = Counter(halves[-1])
+        assert set(seen) == configurations
+        assert stats.chisquare([seen[c] for c in configurations]).pvalue > 1e-3
+    code = {c: i for i, c in enumerate(sorted(configurations, key=sorted))}
+    left, right = ([code[c] for c in half] for half in halves)
+    assert 0.01 < np.mean(np.array(left) == np.array(right)) < 0.1
 
 
 def test_an_unknown_null_is_refused():
