@@ -61,7 +61,9 @@ def brokerage_roles(
     Parameters
     ----------
     data
-        A Forum, or a Network whose people carry the attribute. Groups are those at the end of the window.
+        A Forum, or a Network whose people carry the attribute. Groups are those at the end of the window: a path
+        joins interactions of different times, and each of its three people must be one node in one group. Where
+        many changed role, cut the time with ``since`` and ``until`` into windows in which few did, and compare.
     by
         Any attribute.
     kinds, since, until
@@ -144,12 +146,12 @@ def brokerage_totals(
     ties = _ties(data, by, kinds=kinds, since=since, until=until, time_ordered=time_ordered)
     generator = np.random.default_rng(rng)
     known = np.flatnonzero((ties.group != ties.missing) & _has_tie(ties))
-    counts = {broker: int(_known_table(table, ties).sum()) for broker, table in _tables(ties)}
-    counts = {broker: n for broker, n in counts.items() if ties.group[broker] != ties.missing}
-    paths = _sample_paths(ties, counts, generator)
-    observed = np.zeros(len(ROLES), dtype=np.int64)
+    counts, observed = {}, np.zeros(len(ROLES), dtype=np.int64)
     for broker, table in _tables(ties):
-        observed += _roles_of(table, int(ties.group[broker]), ties.missing)
+        if ties.group[broker] != ties.missing:
+            counts[broker] = int(_known_table(table, ties).sum())
+            observed += _roles_of(table, int(ties.group[broker]), ties.missing)
+    paths = _sample_paths(ties, counts, generator)
     labels, sample = ties.group.copy(), np.empty((draws, len(ROLES)))
     for draw in range(draws):
         labels[known] = generator.permutation(ties.group[known])
@@ -329,24 +331,62 @@ def _open(ties: _Ties, broker: int) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     is_open = senders[:, None] != receivers[None, :]
     is_open[row[hit >= 0], hit[hit >= 0]] = False
     if ties.first is not None and ties.last is not None:
-        came, went = (
-            matrix.data[matrix.indptr[broker] : matrix.indptr[broker + 1]] for matrix in (ties.first, ties.last)
-        )
+        came, went = _row_data(ties.first, broker), _row_data(ties.last, broker)
         is_open &= came[:, None] < went[None, :]
     return senders, receivers, is_open
 
 
 def _tables(ties: _Ties) -> Iterator[tuple[int, Ints]]:
-    """Open paths of each broker by the groups of sender and receiver, ``(k, k)``."""
-    k = len(ties.groups)
-    able = (np.diff(ties.out.indptr) > 0) & (np.diff(ties.into.indptr) > 0)
-    for broker in np.flatnonzero(able).tolist():
-        senders, receivers, is_open = _open(ties, broker)
-        by_receiver = np.zeros((k, len(receivers)), dtype=np.int64)
-        np.add.at(by_receiver, ties.group[senders], is_open)
-        table = np.zeros((k, k), dtype=np.int64)
-        np.add.at(table.T, ties.group[receivers], by_receiver.T)
-        yield broker, table
+    """Open paths of each broker by the groups of sender and receiver, ``(k, k)``: all pairs less those not open.
+
+    No sender is ever laid against every receiver, so a hub costs what its neighbours' ties cost.
+    """
+    k, place = len(ties.groups), np.full(len(ties.people), -1, dtype=np.int32)
+    degrees = np.diff(ties.out.indptr), np.diff(ties.into.indptr)
+    for broker in np.flatnonzero((degrees[0] > 0) & (degrees[1] > 0)).tolist():
+        senders, receivers = _neighbours(ties.into, broker), _neighbours(ties.out, broker)
+        if degrees[0][senders].sum() <= degrees[1][receivers].sum():
+            a, c = _find_ties(ties.out, senders, receivers, place)
+        else:
+            c, a = _find_ties(ties.into, receivers, senders, place)
+        _, own_a, own_c = np.intersect1d(senders, receivers, assume_unique=True, return_indices=True)
+        a, c = np.concatenate([a, own_a]), np.concatenate([c, own_c])
+        sent, received = ties.group[senders], ties.group[receivers]
+        if ties.first is None or ties.last is None:
+            table = np.outer(np.bincount(sent, minlength=k), np.bincount(received, minlength=k))
+        else:
+            came, went = _row_data(ties.first, broker), _row_data(ties.last, broker)
+            table = _count_in_time(sent, came, received, went, k)
+            in_time = came[a] < went[c]
+            a, c = a[in_time], c[in_time]
+        yield broker, table - np.bincount(sent[a] * k + received[c], minlength=k * k).reshape(k, k)
+
+
+def _find_ties(matrix: sparse.csr_array, rows: Ints, columns: Ints, place: NDArray[np.int32]) -> tuple[Ints, Ints]:
+    """Positions in ``rows`` and ``columns`` of the ties between them; ``place`` is all -1 before and after."""
+    length = matrix.indptr[rows + 1] - matrix.indptr[rows]
+    ends = np.cumsum(length)
+    at = np.arange(ends[-1]) + np.repeat(matrix.indptr[rows] - (ends - length), length)
+    place[columns] = np.arange(len(columns), dtype=np.int32)
+    found = place.take(matrix.indices.take(at))
+    place[columns] = -1
+    hit = np.flatnonzero(found >= 0)
+    return np.searchsorted(ends, hit, side="right"), found[hit].astype(np.int64)
+
+
+def _row_data(matrix: sparse.csr_array, row: int) -> Floats:
+    return np.asarray(matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]])
+
+
+def _count_in_time(sent: Ints, came: Floats, received: Ints, went: Floats, k: int) -> Ints:
+    """Pairs of a sender and a receiver by group whose first time of coming lies before the last of going, (k, k)."""
+    order = np.argsort(came, kind="stable")
+    so_far = np.zeros((len(sent) + 1, k), dtype=np.int64)
+    so_far[np.arange(1, len(sent) + 1), sent[order]] = 1
+    so_far = np.cumsum(so_far, axis=0)
+    table = np.zeros((k, k), dtype=np.int64)
+    np.add.at(table.T, received, so_far[np.searchsorted(came[order], went, side="left")])
+    return table
 
 
 def _known_table(table: Ints, ties: _Ties) -> Ints:
@@ -406,10 +446,11 @@ def _sample_paths(ties: _Ties, counts: dict[int, int], rng: np.random.Generator)
     for at in np.unique(owner).tolist():
         senders, receivers, is_open = _open(ties, int(brokers[at]))
         known = ties.group != ties.missing
-        a, c = np.nonzero(is_open & known[senders][:, None] & known[receivers][None, :])
+        is_open &= known[senders][:, None] & known[receivers][None, :]
         local = chosen[owner == at] - (ends[at] - counts[int(brokers[at])])
+        a, c = np.divmod(np.flatnonzero(is_open)[local], len(receivers))
         broker = np.full(len(local), brokers[at], dtype=np.int64)
-        pieces.append(np.stack([senders[a[local]], broker, receivers[c[local]]]))
+        pieces.append(np.stack([senders[a], broker, receivers[c]]))
     return np.concatenate(pieces, axis=1)
 
 

@@ -110,6 +110,32 @@ def test_time_order_keeps_only_what_could_be_passed_on():
         brokerage_roles(network([("a", "b")], {"a": "x", "b": "y"}), time_ordered=True)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_random_forums_in_time_order_equal_brute_force(seed):
+    rng = np.random.default_rng(seed)
+    rows = [(f"p{a:02d}", f"p{b:02d}", day(i / 10)) for i, (a, b) in enumerate(rng.integers(0, 9, (40, 2)).tolist())]
+    posts = [(f"{i}q", f"t{i}", None, "none", b, day(-1)) for i, (_, b, _) in enumerate(rows)]
+    posts += [(f"{i}r", f"t{i}", f"{i}q", "explicit", a, at) for i, (a, _, at) in enumerate(rows)]
+    schema = ["post_id", "thread_id", "parent_id", "parent_basis", "author_id", "created_at"]
+    people = [f"p{i:02d}" for i in range(9)]
+    role = {person: "xyz"[i % 3] for i, person in enumerate(people)}
+    roles = pl.DataFrame({"person_id": people, "attribute": "role", "value": list(role.values())})
+    forum = sna.build_forum(posts=pl.DataFrame(posts, schema=schema, orient="row"), roles=roles)
+    times = {}
+    for a, b, at in rows:
+        times.setdefault((a, b), []).append(at)
+    expected = dict.fromkeys(people, 0)
+    for a, b, c in itertools.permutations(people, 3):
+        if (a, b) in times and (b, c) in times and (a, c) not in times:
+            expected[b] += min(times[a, b]) < max(times[b, c])
+    table = brokerage_roles(forum, time_ordered=True)
+    assert sum(expected.values()) > 20
+    assert dict(table.select("person_id", "n_paths").filter(pl.col("n_paths") > 0).iter_rows()) == {
+        person: n for person, n in expected.items() if n
+    }
+    assert brokerage_totals(forum, time_ordered=True, draws=9, rng=1)["observed"].sum() == sum(expected.values())
+
+
 def test_what_falls_apart_equals_taking_people_out():
     rng = np.random.default_rng(3)
     people = [f"p{i:02d}" for i in range(16)]
