@@ -16,7 +16,16 @@ from typing import Any
 HERE = Path(__file__).parent
 RECORD = HERE / "results.json"
 MODULES = ("network", "readers_chat", "readers_files", "mixing", "champions")
+QUICK: dict[str, dict[str, int]] = {"readers_chat": {"n_messages": 40_000}}
 PACKAGES = ("polars", "numpy", "scipy", "networkx", "igraph", "pandas")
+
+
+INTRODUCTION = (
+    "Written by `make bench` (at most five minutes on two free cores); the large run by",
+    "`python -m benchmarks --scale 60000000`. CPU is user + system. Methods of the network benchmark take turns, each",
+    "in a process of its own; figures are medians over rounds, multiples are medians of the ratios within a round.",
+    "A load above the number of cores means that other work was running: compare ratios, not seconds.",
+)
 
 
 def main() -> None:
@@ -24,19 +33,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=MODULES, help="run one benchmark")
     parser.add_argument("--scale", type=int, help="events for one large run of the network benchmark, such as 60000000")
+    parser.add_argument("--full", action="store_true", help="every benchmark at full size, however long it takes")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the network benchmark")
     options = parser.parse_args()
-    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     if options.scale:
-        record["network, large"] = _entry("network", scale=options.scale)
+        _keep("network, large", _entry("network", scale=options.scale))
     else:
         present = [name for name in MODULES if importlib.util.find_spec(f"benchmarks.{name}")]
         for name in present if options.only is None else [options.only]:
             print(f"{name} ...", flush=True)
-            record[name] = _entry(name, **({"rounds": options.rounds} if name == "network" else {}))
+            quick = {} if options.full else QUICK.get(name, {})
+            _keep(name, _entry(name, **({"rounds": options.rounds} if name == "network" else quick)))
+    print(f"Written: {HERE / 'RESULTS.md'}")
+
+
+def _keep(name: str, entry: dict[str, Any]) -> None:
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+    record[name] = entry
     RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     (HERE / "RESULTS.md").write_text(_page(record), encoding="utf-8")
-    print(f"Written: {HERE / 'RESULTS.md'}")
 
 
 def _entry(name: str, **options: Any) -> dict[str, Any]:
@@ -69,8 +84,9 @@ def _memory() -> str:
 
 
 def _page(record: dict[str, Any]) -> str:
-    lines = ["# Benchmarks", "", "Written by `make bench`. Medians over rounds that take turns; CPU is user + system."]
-    for name, entry in record.items():
+    lines = ["# Benchmarks", "", *INTRODUCTION]
+    for name in sorted(record):
+        entry = record[name]
         lines += ["", f"## {name}", "", entry["about"], "", *_table(entry["rows"]), "", f"*{entry['when']}.*"]
     return "\n".join(lines) + "\n"
 
@@ -78,7 +94,13 @@ def _page(record: dict[str, Any]) -> str:
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     head = ["| " + " | ".join(column.replace("_", " ") for column in columns) + " |", "|---" * len(columns) + "|"]
-    return head + ["| " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for row in rows]
+    return head + ["| " + " | ".join(_cell(row.get(column, "")) for column in columns) + " |" for row in rows]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import polars as pl
 
 import sna
+from benchmarks.network import peak_bytes
 
 N_PEOPLE, N_POSTS, N_SPACES, N_ROLES = 26_000, 1_000_000, 60, 12
 
@@ -43,7 +43,7 @@ def make_large_forum(*, n_people: int = N_PEOPLE, n_posts: int = N_POSTS, seed: 
         pl.col("post_id", "thread_id", "author_id").cast(pl.String),
         pl.when(pl.col("parent_id") >= 0).then(pl.col("parent_id").cast(pl.String)).alias("parent_id"),
         pl.col("created_at").cast(pl.Datetime("us", "UTC")),
-        parent_basis=pl.when(first).then(pl.lit("none")).otherwise(pl.lit("explicit")),
+        parent_basis=pl.when(pl.Series(first)).then(pl.lit("none")).otherwise(pl.lit("explicit")),
     )
     replies = posts.filter(kind="reply")
     accepted = replies.filter(pl.Series(rng.random(replies.height) < 0.05))
@@ -65,7 +65,7 @@ STEPS = {
 def measure() -> list[dict[str, object]]:
     """Time every step in this process."""
     forum = make_large_forum()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     rows = []
     for name, step in STEPS.items():
         wall, cpu = time.perf_counter(), time.process_time()
@@ -77,8 +77,8 @@ def measure() -> list[dict[str, object]]:
                 "posts": N_POSTS,
                 "wall_seconds": round(time.perf_counter() - wall, 2),
                 "cpu_seconds": round(time.process_time() - cpu, 2),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                "forum_mb": before // 1024,
+                "peak_mb": peak_bytes() // 2**20,
+                "forum_mb": before // 2**20,
             }
         )
     return rows

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 
 import sna
 from benchmarks.champions import make_large_forum
+from benchmarks.network import peak_bytes
 
 SPLIT = "2024-01-01"
 
@@ -50,7 +50,7 @@ def measure(name: str) -> dict:
         "n_posts": forum.posts.height,
         "wall_seconds": round(time.perf_counter() - wall, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "peak_gb": round(peak_bytes() / 1e9, 2),
     }
 
 
