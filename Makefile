@@ -3,13 +3,15 @@ PYTHON ?= python3
 DATA ?=
 ORG ?=
 OUT ?= report
+EDGES ?=
+MAPPING ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate lock environment example clean
 
 help:
-	@echo "make report [DATA=<export> ORG=<hr.csv> OUT=<dir>]  the report, on your export or the bundled example"
+	@echo "make report [DATA=<export> ORG=<hr.csv> OUT=<dir> EDGES=from,to,time MAPPING=<yaml>]  the report, on your export or the bundled example"
 	@echo "make lab           JupyterLab on notebooks/"
 	@echo "make test          lint, types, tests, doctests and all notebooks"
 	@echo "make bench         speed against networkx, igraph, pandas -> benchmarks/RESULTS.md"
@@ -22,7 +24,7 @@ $(READY): requirements.lock pyproject.toml scripts/bootstrap.sh
 	@PYTHON="$(PYTHON)" sh scripts/bootstrap.sh
 
 report: $(READY)
-	@$(BIN)/sna report $(if $(DATA),"$(DATA)",--example) $(if $(ORG),--org "$(ORG)") --out "$(OUT)"
+	@$(BIN)/sna report $(if $(DATA),"$(DATA)",--example) $(if $(ORG),--org "$(ORG)") $(if $(EDGES),--edges "$(EDGES)") $(if $(MAPPING),--mapping "$(MAPPING)") --out "$(OUT)"
 
 lab: $(READY)
 	@$(BIN)/sna lab

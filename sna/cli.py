@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,45 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
-_EXPORT = click.argument("export", required=False)
-_ORG = click.option("--org", help="People's roles, departments, managers: HRIS or Viva Insights CSV, SCIM JSON.")
-_PLATFORM = click.option("--platform", help="Skip recognition and use this reader.")
-_PRIVATE = click.option("--private", is_flag=True, help="Also read private channels and direct messages.")
-_QUIET = click.option("--quiet", is_flag=True, help="No progress bars.")
+@dataclass(frozen=True)
+class Request:
+    """What a command was asked to read, and how."""
+
+    export: str | None
+    example: bool
+    org: str | None
+    platform: str | None
+    mapping: str | None
+    edges: str | None
+    private: bool
+    quiet: bool
+
+
+_OPTIONS = (
+    click.argument("export", required=False),
+    click.option("--example", is_flag=True, help="Use the bundled synthetic forum."),
+    click.option("--org", help="People's roles, departments, managers: HRIS or Viva Insights CSV, SCIM JSON."),
+    click.option("--platform", help="Skip recognition and use this reader."),
+    click.option("--mapping", help="Read with this mapping: a YAML file (`sna map guess`) or a preset's name."),
+    click.option("--edges", help="Read a list of ties: its columns for from, to and time, as 'from,to,time'."),
+    click.option("--private", is_flag=True, help="Also read private channels and direct messages."),
+    click.option("--quiet", is_flag=True, help="No progress bars."),
+)
+_BY = click.option("--by", default=None, help="Attribute of people: role (default), department, level, ...")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+
+
+def _reads_forum(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the arguments of `Request`, collected in one."""
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        request = Request(**{field.name: given.pop(field.name) for field in fields(Request)})
+        command(request=request, **given)
+
+    for option in reversed(_OPTIONS):
+        run = option(run)
+    return run
 
 
 @click.group(cls=_Group)
@@ -54,77 +90,120 @@ def main() -> None:
 
 
 @main.command()
-@_EXPORT
-@click.option("--example", is_flag=True, help="Report on the bundled synthetic forum.")
-@_ORG
+@_reads_forum
+@_BY
 @click.option("--out", default="report", show_default=True, help="Folder for report.html.")
-@click.option("--by", default=None, help="Attribute for cross-role conversations; role if known.")
 @click.option("--names", is_flag=True, help="Show people's names (default: pseudonyms).")
 @click.option("--min-group", default=10, show_default=True, help="Suppress groups of fewer people (at least 5).")
-@_PLATFORM
-@_PRIVATE
-@_QUIET
-def report(
-    *,
-    export: str | None,
-    example: bool,
-    org: str | None,
-    out: str,
-    by: str | None,
-    names: bool,
-    min_group: int,
-    platform: str | None,
-    private: bool,
-    quiet: bool,
-) -> None:
+def report(*, request: Request, by: str | None, out: str, names: bool, min_group: int) -> None:
     """Read EXPORT and write one self-contained HTML report."""
-    forum = _load(export, example=example, org=org, platform=platform, private=private, quiet=quiet)
-    options = ReportOptions(by=by, names=names, min_group=min_group, progress=not quiet)
+    forum = _load(request)
+    options = ReportOptions(by=by, names=names, min_group=min_group, progress=not request.quiet)
     path = write_report(forum, out, options=options)
     click.echo(_printable(repr(forum)))
     click.echo(f"Report: {path.resolve()}")
 
 
 @main.command()
-@_EXPORT
-@click.option("--example", is_flag=True, help="Check the bundled synthetic forum.")
-@_ORG
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-@_PLATFORM
-@_PRIVATE
-@_QUIET
-def check(
-    *,
-    export: str | None,
-    example: bool,
-    org: str | None,
-    as_json: bool,
-    platform: str | None,
-    private: bool,
-    quiet: bool,
-) -> None:
+@_reads_forum
+@_JSON
+def check(*, request: Request, as_json: bool) -> None:
     """Say what EXPORT is, which rows were used or not and why, and which analyses it can support."""
-    reason = "named with --platform" if platform else ""
-    if export and not platform:
-        reason = sna.recognise(export).reason
-    forum = _load(export, example=example, org=org, platform=platform, private=private, quiet=quiet or as_json)
-    facts = describe(forum, reason=reason)
+    told = request.platform or request.mapping or request.edges
+    reason = "it was said so on the command line" if told else ""
+    if request.export and not told and not _is_database(request.export):
+        reason = sna.recognise(request.export).reason
+    facts = describe(_load(replace(request, quiet=request.quiet or as_json)), reason=reason)
     click.echo(json.dumps(facts, indent=1, ensure_ascii=True) if as_json else _printable(_in_words(facts)))
 
 
 @main.command()
 @click.argument("export")
 @click.argument("out")
-@_ORG
-@_PLATFORM
-@_PRIVATE
-@_QUIET
-def convert(*, export: str, out: str, org: str | None, platform: str | None, private: bool, quiet: bool) -> None:
+@click.option("--org", help="People's roles, departments, managers: HRIS or Viva Insights CSV, SCIM JSON.")
+@click.option("--platform", help="Skip recognition and use this reader.")
+@click.option("--mapping", help="A mapping's YAML file or a preset's name.")
+@click.option("--edges", help="A list of ties: its columns, as 'from,to,time'.")
+@click.option("--private", is_flag=True, help="Also read private channels and direct messages.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def convert(*, out: str, **given: Any) -> None:
     """Write EXPORT as the canonical Parquet folder OUT, which every command reads back fast."""
-    forum = _load(export, example=False, org=org, platform=platform, private=private, quiet=quiet)
+    forum = _load(Request(example=False, **given))
     path = sna.write_forum(forum, out)
     click.echo(_printable(repr(forum)))
     click.echo(f"Tables: {path.resolve()}")
+
+
+@main.command()
+@_reads_forum
+@_BY
+@click.option("--top", default=20, show_default=True, help="How many people to list.")
+@_JSON
+def champions(*, request: Request, by: str | None, top: int, as_json: bool) -> None:
+    """List the people who help more than role, tenure and opportunity predict (ids, not names)."""
+    forum = _load(request)
+    table = sna.find_champions(forum, by=by or "role").filter(pl.col("contribution").is_not_null()).head(top)
+    shown = table if as_json else table.drop("verdict")
+    _show(shown.select(name for name in _CHAMPION_COLUMNS if name in shown.columns), as_json=as_json)
+
+
+_CHAMPION_COLUMNS = (
+    "person_id",
+    "group",
+    "n_helped",
+    "expected_helped",
+    "contribution",
+    "contribution_low",
+    "contribution_high",
+    "selected",
+    "rank_low",
+    "rank_high",
+    "verdict",
+)
+
+
+@main.command()
+@_reads_forum
+@_BY
+@click.option("--split-at", default=None, help="Date that parts before from after; the middle by default.")
+@click.option("--draws", default=999, show_default=True, help="Monte-Carlo draws.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@_JSON
+def across(*, request: Request, by: str | None, split_at: str | None, draws: int, seed: int, as_json: bool) -> None:
+    """Say whether talk across roles has changed, and whether it is more or less than expected."""
+    forum = _load(request)
+    if forum.period is None:
+        raise NotAnswerableError("Talk over time needs dated posts.", got="No post has a date.")
+    middle = forum.period[0] + (forum.period[1] - forum.period[0]) / 2
+    by = by or "role"
+    change = sna.cross_role_change(forum, split_at=split_at or middle, by=by, draws=draws, rng=seed)
+    estimates = [change]
+    try:
+        estimates.append(sna.cross_role_level(forum, by=by, draws=draws, rng=seed))
+    except NotAnswerableError as error:
+        click.echo(_printable(str(error)), err=True)
+    if as_json:
+        _show(pl.concat([estimate.to_frame() for estimate in estimates]), as_json=True)
+    else:
+        click.echo("\n".join(_printable(estimate.sentence()) for estimate in estimates))
+
+
+def _show(table: pl.DataFrame, *, as_json: bool) -> None:
+    """A table for a person or for a script."""
+    if as_json:
+        click.echo(json.dumps(table.to_dicts(), indent=1, default=str))
+        return
+    rounded = table.with_columns(pl.selectors.float().round(2))
+    with pl.Config(
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_formatting="ASCII_MARKDOWN",
+        tbl_rows=-1,
+        tbl_cols=-1,
+        fmt_str_lengths=100,
+        tbl_width_chars=240,
+    ):
+        click.echo(_printable(str(rounded)))
 
 
 @main.command()
@@ -148,30 +227,40 @@ def map_guess(file: str) -> None:
     click.echo(_printable(str(sna.guess_mapping(file))))
 
 
-@mapping.command("run")
-@click.argument("export")
+@mapping.command("check")
 @click.argument("mapping_file")
-@click.argument("out")
-@_PRIVATE
-def map_run(*, export: str, mapping_file: str, out: str, private: bool) -> None:
-    """Read EXPORT with MAPPING_FILE (or a preset's name) and write the canonical folder OUT."""
-    forum = sna.read_mapped(export, mapping_file, include_private=private)
-    click.echo(_printable(repr(forum)))
-    click.echo(f"Tables: {sna.write_forum(forum, out).resolve()}")
+def map_check(mapping_file: str) -> None:
+    """Say whether MAPPING_FILE (or a preset's name) is a valid mapping; `convert --mapping` uses it."""
+    sna.validate_mapping(mapping_file)
+    click.echo(f"{_printable(mapping_file)} is a valid mapping.")
 
 
-def _load(
-    export: str | None, *, example: bool, org: str | None, platform: str | None, private: bool, quiet: bool
-) -> Forum:
-    if bool(export) == example:
+def _load(request: Request) -> Forum:
+    if bool(request.export) == request.example:
         raise click.UsageError("Give an EXPORT (a folder, file or archive), or --example for the bundled forum.")
-    if example:
-        forum = sna.load_example()
-    elif str(export).startswith(("postgresql://", "postgresql+psycopg://")):
-        forum = sna.read_discourse_database(str(export), include_private=private, progress=not quiet)
-    else:
-        forum = sna.read_forum(str(export), platform=platform, include_private=private, progress=not quiet)
-    return sna.add_org(forum, sna.read_org(org)) if org else forum
+    forum = sna.load_example() if request.example else _read(str(request.export), request)
+    return sna.add_org(forum, sna.read_org(request.org)) if request.org else forum
+
+
+def _read(export: str, request: Request) -> Forum:
+    if request.edges:
+        source, target, at = (*(name.strip() for name in request.edges.split(",")), None, None, None)[:3]
+        if not source or not target:
+            raise click.UsageError(
+                "--edges names the columns for from and to, and time if there is one: 'from,to,time'."
+            )
+        return sna.read_edges(export, source=source, target=target, at=at)
+    if request.mapping:
+        return sna.read_mapped(export, request.mapping, include_private=request.private)
+    if _is_database(export):
+        return sna.read_discourse_database(export, include_private=request.private, progress=not request.quiet)
+    return sna.read_forum(
+        export, platform=request.platform, include_private=request.private, progress=not request.quiet
+    )
+
+
+def _is_database(export: str) -> bool:
+    return export.startswith(("postgresql://", "postgresql+psycopg://"))
 
 
 def describe(forum: Forum, *, reason: str = "") -> dict[str, Any]:

@@ -151,3 +151,47 @@ def test_the_installed_command_answers():
     result = subprocess.run([sys.executable, "-m", "sna", "--version"], capture_output=True, text=True, check=False)
     assert result.returncode == 0
     assert "0.1.0" in result.stdout
+
+
+def test_a_list_of_ties_is_read_when_its_columns_are_named(tmp_path):
+    path = tmp_path / "mail.csv"
+    path.write_text("from;to;when\nann;bob;2024-01-01 10:00:00\nbob;ann;2024-01-02 10:00:00\n", encoding="utf-8")
+    assert run("check", path).exit_code == 4
+    assert "--edges" in run("check", path).output
+    facts = json.loads(run("check", path, "--edges", "from, to, when", "--json").stdout)
+    assert (facts["platform"], facts["tables"]["mentions"]["used"]) == ("edges", 2)
+    assert run("check", path, "--edges", "from").exit_code == 2
+    assert run("check", path, "--edges", "from,nobody").exit_code == 5
+
+
+def test_champions_lists_ids_with_intervals_and_says_when_nobody_can_be_named(tmp_path):
+    rows = json.loads(run("champions", "--example", "--top", "3", "--json", "--quiet").stdout)
+    assert len(rows) == 3
+    assert all(row["contribution_low"] < row["contribution"] < row["contribution_high"] for row in rows)
+    assert rows[0]["selected"]
+    assert rows[0]["person_id"] in run("champions", "--example", "--top", "3").output
+
+
+def test_across_gives_the_change_and_the_level_with_their_nulls(export):
+    result = run("across", "--example", "--draws", "49", "--json")
+    change, level = json.loads(result.stdout)
+    assert change["low"] < change["value"] < change["high"]
+    assert level["null"] == "thread participation"
+    refused = run("across", export)
+    assert refused.exit_code in (5, 6)
+    assert "role" in refused.output
+
+
+def test_a_mapping_is_proposed_checked_and_used(tmp_path):
+    table = tmp_path / "posts.csv"
+    lines = [f"{i},u{i % 3},2024-01-{i + 1:02d} 10:00:00,t{i // 3},words {i}" for i in range(9)]
+    table.write_text("\n".join(["id,author,created_at,thread,text", *lines]) + "\n", encoding="utf-8")
+    guess = run("map", "guess", table)
+    assert guess.exit_code == 0, guess.output
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(guess.stdout, encoding="utf-8")
+    assert run("map", "check", mapping).exit_code == 0, run("map", "check", mapping).output
+    facts = json.loads(run("check", table, "--mapping", mapping, "--json").stdout)
+    assert facts["tables"]["posts"]["used"] == 9
+    mapping.write_text("platform: x\nnonsense: 1\n", encoding="utf-8")
+    assert run("map", "check", mapping).exit_code == 5

@@ -118,7 +118,8 @@ def _find_reader(container: Container) -> tuple[Reader, str]:
     raise FormatError(
         f"We know {', '.join(r.title for r in list_readers())}.",
         got=f"{container.path.name} holds {_some(container.names)}, which is none of them.",
-        hint="for a CSV, Parquet or JSONL table use sna.read_table(path, columns={...}) or `sna map guess`",
+        hint="a table of posts: `sna map guess FILE`, then --mapping, or sna.read_table; "
+        "a list of ties: --edges from,to,time, or sna.read_edges",
     )
 
 
