@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from sna.network import Network
 from sna.nulls import Ints, Null, Pairs, count_groups, count_margins, take_pairs
 from sna.threads import MISSING, Moment, cut_window, thread_participation
 
-_CHUNK = 50
+_CHUNK = 32
 _STRATIFIED = ("channel-stratified", "thread participation")
 
 
@@ -289,21 +290,26 @@ def seated_theta(seating: Seating, parts: Parts) -> Floats:
         return np.asarray(logit(1 - same_seen / known_seen) - logit(expected))
 
 
-def left_out_thetas(coded: Coded, *, chosen: Ints | None = None) -> Floats:
+def left_out_thetas(coded: Coded, *, chosen: Ints | None = None, seating: Seating | None = None) -> Floats:
     """Theta with each group of threads left out in turn; ``chosen`` are the threads that count at all."""
     threads = np.arange(len(coded.threads)) if chosen is None else chosen
     group = jackknife_groups(len(threads))
     weights = np.zeros((len(coded.threads), group.max(initial=0) + 1))
     weights[threads] = 1.0
     weights[threads, group] = 0.0
-    seating = make_seating(coded)
+    seating = seating or make_seating(coded)
     return seated_theta(seating, seated_parts(seating, weights))
 
 
-def permute_change(coded: Coded, after: Ints, *, draws: int, rng: np.random.Generator) -> tuple[float, Floats]:
-    """Theta after minus theta before, observed and with the labels of threads permuted within their space."""
-    seating = make_seating(coded)
-    labels = after.astype(np.float64)
+def permute_change(
+    coded: Coded, after: Ints, *, draws: int, rng: np.random.Generator, seating: Seating | None = None
+) -> tuple[float, Floats]:
+    """Theta after minus theta before, observed and with the labels of threads permuted within their space.
+
+    Chunks of draws have their own random numbers, so results do not depend on how many processors share the work.
+    """
+    seating = seating or make_seating(coded)
+    labels = after.astype(np.int8)
     everything = seated_parts(seating, np.ones((len(labels), 1)))
 
     def change(weights: Floats) -> Floats:
@@ -314,13 +320,27 @@ def permute_change(coded: Coded, after: Ints, *, draws: int, rng: np.random.Gene
     space = np.zeros(len(labels), dtype=np.int64)
     space[coded.pairs.thread] = coded.pairs.stratum
     members = np.split(np.argsort(space, kind="stable"), np.cumsum(np.bincount(space))[:-1])
-    sample = []
-    for start in range(0, draws, _CHUNK):
-        weights = np.empty((len(labels), min(_CHUNK, draws - start)))
-        for column, rows in product(range(weights.shape[1]), members):
-            weights[rows, column] = rng.permutation(labels[rows])
-        sample.append(change(weights))
-    return float(change(labels[:, None])[0]), np.concatenate(sample)
+
+    def sample(seed: Ints, width: int) -> Floats:
+        return change(_permute_labels(labels, members, width, np.random.default_rng(seed)))
+
+    widths = [min(_CHUNK, draws - start) for start in range(0, draws, _CHUNK)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        parts = list(pool.map(sample, rng.integers(0, 2**32, (len(widths), 4)), widths))
+    return float(change(labels[:, None].astype(np.float64))[0]), np.concatenate(parts)
+
+
+def _permute_labels(labels: NDArray[np.int8], members: list[Ints], width: int, rng: np.random.Generator) -> Floats:
+    """Labels (0 or 1) permuted among the members of each set, in ``width`` columns: sorted by 63 random bits."""
+    weights = np.empty((len(labels), width))
+    for rows in members:
+        keys = rng.integers(0, 2**64, (width, len(rows)), dtype=np.uint64)
+        keys &= ~np.uint64(1)
+        keys |= labels[rows].astype(np.uint64)
+        keys.sort(axis=1)
+        keys &= np.uint64(1)
+        weights[rows] = keys.T
+    return weights
 
 
 def within_spaces(coded: Coded) -> Coded:

@@ -19,6 +19,7 @@ from scipy import stats
 
 from sna._mixing import (
     Coded,
+    Seating,
     cell_moments,
     code_interactions,
     code_joins,
@@ -27,6 +28,7 @@ from sna._mixing import (
     draw_counts,
     left_out_ratios,
     left_out_thetas,
+    make_seating,
     permute_change,
     require_spaces,
     within_spaces,
@@ -357,8 +359,9 @@ def cross_role_change(
     after = _begun_after(coded, split_at)
     for half, name in ((0, "before"), (1, "after")):
         _require_threads(int((after == half).sum()), f"{by} change", f"threads {name} {split_at}")
-    value, sample = permute_change(coded, after, draws=draws, rng=np.random.default_rng(rng))
-    low, high = _change_interval(coded, after, value, level=level)
+    seating = make_seating(coded)
+    value, sample = permute_change(coded, after, draws=draws, rng=np.random.default_rng(rng), seating=seating)
+    low, high = _change_interval(coded, after, value, level=level, seating=seating)
     return Estimate(
         f"change in cross-{by} log-odds of joining a thread",
         value,
@@ -473,12 +476,12 @@ def _begun_after(coded: Coded, split_at: datetime | date | str) -> NDArray[np.in
 
 
 def _change_interval(
-    coded: Coded, after: NDArray[np.int64], value: float, *, level: float
+    coded: Coded, after: NDArray[np.int64], value: float, *, level: float, seating: Seating
 ) -> tuple[float | None, float | None]:
     """Jackknife each period by itself; add the variances, with Welch's degrees of freedom."""
     errors, freedom = [], []
     for half in (0, 1):
-        parts = left_out_thetas(coded, chosen=np.flatnonzero(after == half))
+        parts = left_out_thetas(coded, chosen=np.flatnonzero(after == half), seating=seating)
         error, _, _ = jackknife_interval(0.0, parts, level=level)
         if error is None:
             return None, None

@@ -253,6 +253,33 @@ def test_closed_form_theta_agrees_with_the_draws():
     assert closed == pytest.approx(float(drawn), abs=0.015)
 
 
+def test_labels_are_permuted_within_their_sets_and_evenly():
+    from sna._mixing import _permute_labels
+
+    labels, members = np.array([1, 0, 0, 1, 0, 1, 1], dtype=np.int8), [np.array([0, 2, 4, 6]), np.array([1, 3, 5])]
+    drawn = _permute_labels(labels, members, 6000, np.random.default_rng(1))
+    for rows, ones in zip(members, (2, 2), strict=True):
+        assert (drawn[rows].sum(axis=0) == ones).all()
+        kinds, seen = np.unique(drawn[rows], axis=1, return_counts=True)
+        assert kinds.shape[1] == {4: 6, 3: 3}[len(rows)]
+        assert stats.chisquare(seen).pvalue > 1e-3
+
+
+def test_change_does_not_depend_on_the_number_of_processors(monkeypatch):
+    from sna._mixing import permute_change, within_spaces
+
+    coded = within_spaces(make_blind_forum(np.random.default_rng(5), n_threads=80))
+    after = (np.arange(len(coded.threads)) >= 40).astype(np.int64)
+    results = []
+    for processors in (1, 3, None):
+        monkeypatch.setattr("os.cpu_count", lambda n=processors: n)
+        value, sample = permute_change(coded, after, draws=70, rng=np.random.default_rng(2))
+        results.append((value, sample.tobytes()))
+    assert len(sample) == 70
+    assert len(set(sample.tolist())) > 60
+    assert results[0] == results[1] == results[2]
+
+
 def test_max_t_controls_the_family_and_beats_holm():
     rng = np.random.default_rng(1)
     false_alarms = []
