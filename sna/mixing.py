@@ -109,6 +109,7 @@ def mixing_matrix(
     level: float = 0.95,
     adjust: str = "max-t",
     rng: np.random.Generator | int | None = None,
+    drawn: MixingDraws | None = None,
 ) -> pl.DataFrame:
     """Who acts toward whom, group by group: observed, expected, ratio with interval, p.
 
@@ -133,6 +134,9 @@ def mixing_matrix(
     adjust
         "max-t", "holm" or "bh", over all cells of the matrix. "max-t" is Westfall and Young's adjustment from the
         joint draws (`sna.inference.max_t_p`); a null with a closed form makes no draws and uses Holm's instead.
+    drawn
+        From `draw_mixing`, with ``null="thread participation"``; the parameters that describe pairs and draws are
+        then its own.
 
     Returns
     -------
@@ -167,6 +171,11 @@ def mixing_matrix(
      ('IT', 'HR', 1, 1.5, 0.6666666666666666), ('IT', 'IT', 1, 0.5, 2.0)]
     """
     chosen = find_null(null)
+    generator = np.random.default_rng(rng)
+    if drawn is not None:
+        if chosen.name != VERDICT_NULL:
+            raise ParameterError(f"Draws are of the {VERDICT_NULL} null.", got=f"null={chosen.name!r}.")
+        return _matrix(drawn.coded, chosen, draws=draws, level=level, adjust=adjust, rng=generator, drawn=drawn.counts)
     if isinstance(data, Network):
         if chosen.name == VERDICT_NULL:
             raise NotAnswerableError(
@@ -179,7 +188,7 @@ def mixing_matrix(
             coded = code_joins(data, by, since=since, until=until, period=period)
         else:
             coded = code_interactions(data, by, kinds=kinds, since=since, until=until, period=period)
-    return _matrix(coded, chosen, draws=draws, level=level, adjust=adjust, rng=np.random.default_rng(rng))
+    return _matrix(coded, chosen, draws=draws, level=level, adjust=adjust, rng=generator)
 
 
 def mixing_ladder(

@@ -299,4 +299,7 @@ def test_draws_made_once_serve_every_result(simulated):
     assert ladder["theta"].to_list()[-1] == pytest.approx(sna.cross_role_level(simulated, drawn=drawn).value)
     cells = sna.mixing_ladder(simulated, drawn=drawn).filter(pl.col("null") == "thread participation")
     assert cells.equals(sna.mixing_matrix(simulated, null="thread participation", draws=49, rng=4))
+    assert cells.equals(sna.mixing_matrix(simulated, null="thread participation", drawn=drawn))
+    with pytest.raises(sna.SnaError, match="thread participation"):
+        sna.mixing_matrix(simulated, drawn=drawn)
     assert sna.list_silent_pairs(simulated, drawn=drawn).equals(sna.list_silent_pairs(simulated, draws=49, rng=4))
