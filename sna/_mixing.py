@@ -21,6 +21,7 @@ from sna.nulls import Ints, Null, Pairs, count_groups, count_margins, take_pairs
 from sna.threads import MISSING, Moment, cut_window, thread_participation
 
 _CHUNK = 32
+_MOMENT_CELLS = 4_000_000
 _STRATIFIED = ("channel-stratified", "thread participation")
 
 
@@ -379,13 +380,16 @@ def _mean_within(pairs: Pairs, stratum: Ints) -> Floats:
 
 
 def cell_moments(null: Null, pairs: Pairs) -> tuple[Floats, Floats]:
-    """Exact mean and variance of every cell, each ``(k, k)``, one row of cells at a time."""
+    """Exact mean and variance of every cell, each ``(k, k)``; as many rows of cells at a time as memory allows."""
     k = len(pairs.groups)
     if null.moments is None:
         raise ParameterError("Moments need a null with a closed form.", got=f"The {null.name} null.")
+    step = max(1, _MOMENT_CELLS // (k * k * max(k, int(pairs.stratum.max(initial=0)) + 1)))
     found = []
-    for row in range(k):
-        contrasts = np.zeros((k, k, k))
-        contrasts[np.arange(k), row, np.arange(k)] = 1.0
+    for start in range(0, k, step):
+        rows = min(step, k - start)
+        contrasts = np.zeros((rows * k, k, k))
+        contrasts[np.arange(rows * k), start + np.arange(rows * k) // k, np.arange(rows * k) % k] = 1.0
         found.append(null.moments(pairs, contrasts))
-    return np.stack([mean for mean, _ in found]), np.stack([variance for _, variance in found])
+    mean, variance = (np.concatenate(parts).reshape(k, k) for parts in zip(*found, strict=True))
+    return mean, variance
