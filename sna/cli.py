@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -35,6 +36,16 @@ class _Group(click.Group):
             ctx.exit(code)
         except (KeyboardInterrupt, BrokenPipeError):
             ctx.exit(130)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("SNA_DEBUG"):
+                raise
+            click.echo(
+                f"sna: this is a defect of sna, not of your data: {type(error).__name__}: {error}"[:500], err=True
+            )
+            click.echo("Hint: set SNA_DEBUG=1 to see where, and report it.", err=True)
+            ctx.exit(70)
 
 
 def _printable(text: str) -> str:

@@ -23,7 +23,7 @@ from sna.threads import Moment
 
 Floats = NDArray[np.float64]
 
-MEASURES = ("n_active", "n_posts", "n_new")
+MEASURES = {"n_active": "people active", "n_posts": "posts", "n_new": "new people"}
 LEAST_SEGMENT_WEEKS = 4
 _LEAST_BLOCK, _MOST_BLOCK = 4, 8
 _EM_STEPS = 200
@@ -346,7 +346,7 @@ def momentum_change(
     )
     before = values[:at].mean()
     return Estimate(
-        f"{measure} per week from {weeks[at]:%Y-%m-%d} on, relative to before",
+        f"{MEASURES[measure]} per week from {weeks[at]:%Y-%m-%d} on, relative to before",
         float(values[at:].mean() / before) if before else float("inf"),
         low=None if low is None else float(low),
         high=None if high is None else float(high),
@@ -449,7 +449,7 @@ def novelty_floor(
     sample = fit * residuals[_draw_blocks(len(values), draws, generator)]
     low, high = np.quantile(_fit_decay(sample)[0], [0.5 - level / 2, 0.5 + level / 2])
     return Estimate(
-        f"novelty floor share of {measure} per week",
+        f"novelty floor share of {MEASURES[measure]} per week",
         float(share),
         low=float(low),
         high=float(high),

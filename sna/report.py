@@ -1,120 +1,27 @@
 """One self-contained HTML page a manager reads in two minutes: what this is, who, across roles, momentum, methods.
 
-Each section is a function of the forum that returns a `Section`; an analysis the source cannot support becomes a
-section that says so. Everything from the export is escaped; names are pseudonyms unless asked for.
+The questions are in `sna.sections`; here they are asked, and what may not be shown is taken out first: names become
+pseudonyms unless asked for, small groups go, and everything from the export is escaped.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import jinja2
 import polars as pl
 from tqdm import tqdm
 
-from sna import plot
-from sna.answers import time_to_answer, waiting_curve, waiting_time_change
-from sna.champions import find_champions
 from sna.errors import NotAnswerableError, ParameterError, ReadError
-from sna.evidence import champion_evidence, list_war_stories
-from sna.forum import Forum, list_analyses
-from sna.mixing import cross_role_change, cross_role_level, mixing_matrix
-from sna.momentum import momentum_change, weekly_momentum
+from sna.forum import Forum
 from sna.privacy import clean_label, pseudonymise
-from sna.results import Estimate, format_number
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from sna.sections import MISSING, POOLED, SECTIONS, TITLES, Context, ReportOptions, Section
 
 _GROUP_FLOOR = 5
-_DPI = 130
-_CELL_LENGTH = 400
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """How to write a report.
-
-    Attributes
-    ----------
-    by
-        Attribute for cross-role conversations; None takes the first of role, department, job_title, platform_role.
-    names
-        Show names instead of pseudonyms.
-    min_group
-        Groups of fewer people are not shown (10 by default, at least 5).
-    key
-        Key of the pseudonyms; the same key gives the same pseudonyms in the next report. None: a new one each time.
-    draws
-        Monte-Carlo draws of the null model.
-    rng
-        Seed of those draws.
-    progress
-        Show a progress bar.
-    """
-
-    by: str | None = None
-    names: bool = False
-    min_group: int = 10
-    key: bytes | None = None
-    draws: int = 499
-    rng: int = 0
-    progress: bool = False
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A picture as base64 PNG, and what it shows."""
-
-    png: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class TableView:
-    """A table as text; ``numeric`` are the columns to align right; a folded one opens on a click."""
-
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    numeric: frozenset[int] = frozenset()
-    folded: bool = False
-
-
-@dataclass(frozen=True)
-class Section:
-    """One question of the report and its answer; ``headline`` goes to the top of the page."""
-
-    id: str
-    title: str
-    headline: str = ""
-    answer: Sequence[str] = ()
-    figures: Sequence[Figure] = ()
-    tables: Sequence[TableView] = ()
-    notes: Sequence[str] = ()
-    refused: str = ""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every section gets: the forum as it may be shown, and how."""
-
-    forum: Forum
-    options: ReportOptions
-    by: str | None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    groups: frozenset[str] = frozenset()
-
-    def label(self, person_id: str) -> str:
-        """A person's name or pseudonym."""
-        return self.labels.get(person_id, person_id)
 
 
 def write_report(forum: Forum, folder: str | Path, *, options: ReportOptions | None = None) -> Path:
@@ -158,7 +65,7 @@ def render_report(forum: Forum, *, options: ReportOptions | None = None) -> str:
         raise ParameterError(f"min_group is at least {_GROUP_FLOOR}.", got=f"Got {options.min_group}.")
     context = _context(forum, options)
     sections = [
-        _run(build, context) for build in tqdm(_SECTIONS, desc="report", disable=not options.progress, leave=False)
+        _run(build, context) for build in tqdm(SECTIONS, desc="report", disable=not options.progress, leave=False)
     ]
     period = forum.period
     when = f"{period[0]:%d %B %Y} to {period[1]:%d %B %Y}" if period else "no dated posts"
@@ -184,7 +91,10 @@ def _context(forum: Forum, options: ReportOptions) -> Context:
     else:
         forum = pseudonymise(forum, key=options.key or secrets.token_bytes(32))
         labels = _short_labels(forum.people["person_id"].to_list())
-    groups = frozenset(_large_groups(forum, by, options.min_group)) if by else frozenset()
+    if by is None:
+        return Context(forum, options, None, labels)
+    forum = _pool_small_groups(forum, by, options.min_group)
+    groups = frozenset(_large_groups(forum, by, options.min_group))
     return Context(forum, options, by, labels, groups)
 
 
@@ -197,13 +107,21 @@ def _short_labels(pseudonyms: list[str]) -> dict[str, str]:
     return {}
 
 
+def _pool_small_groups(forum: Forum, by: str, min_group: int) -> Forum:
+    """Groups that are too small to be shown become one, so that no sentence or table can name them."""
+    kept = _large_groups(forum, by, min_group)
+    small = (pl.col("attribute") == by) & ~pl.col("value").is_in(kept)
+    value = pl.when(small).then(pl.lit(POOLED)).otherwise(pl.col("value"))
+    return replace(forum, roles=forum.roles.with_columns(value=value))
+
+
 def _large_groups(forum: Forum, by: str, min_group: int) -> list[str]:
     """Groups that held at least ``min_group`` humans at some time; "(missing)" when as many have no group at all."""
     humans = forum.people.filter(pl.col("kind") == "human").select("person_id")
     spells = forum.roles.filter(pl.col("attribute") == by).join(humans, on="person_id", how="semi")
     sizes = spells.group_by("value").agg(pl.col("person_id").n_unique().alias("n")).filter(pl.col("n") >= min_group)
     without = humans.join(spells, on="person_id", how="anti").height
-    return [*sizes["value"], *([_MISSING] if without >= min_group else [])]
+    return [*sizes["value"], *([MISSING] if without >= min_group else [])]
 
 
 _GROUPINGS = ("role", "department", "level", "job_title", "platform_role")
@@ -219,443 +137,4 @@ def _run(build: Callable[[Context], Section], context: Context) -> Section:
         return build(context)
     except NotAnswerableError as error:
         name = build.__name__.removeprefix("_section_")
-        return Section(name, _TITLES[name], refused=str(error))
-
-
-_TITLES = {
-    "data": "What is this report made of?",
-    "champions": "Who are the bright spots?",
-    "across": "Do people talk across roles?",
-    "momentum": "Is the forum alive?",
-    "answers": "Are questions answered?",
-    "stories": "Which solved problems are worth telling?",
-    "methods": "How was this computed, and what can it not say?",
-}
-
-
-def _picture(draw: Callable[[Axes], object], *, caption: str, width: float = 8.0, height: float = 3.4) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
-
-    canvas = Canvas(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(canvas)
-    draw(canvas.subplots())
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return Figure(base64.b64encode(buffer.getvalue()).decode("ascii"), caption)
-
-
-def _table(
-    frame: pl.DataFrame, caption: str, *, header: Mapping[str, str] | None = None, folded: bool = False
-) -> TableView:
-    """Any frame as text; numbers to three digits, everything from the export cleaned of control characters."""
-    header = header or {name: name.replace("_", " ") for name in frame.columns}
-    frame = frame.select(list(header))
-    numeric = frozenset(k for k, dtype in enumerate(frame.dtypes) if dtype.is_numeric())
-    rows = [[_cell(value) for value in row] for row in frame.iter_rows()]
-    return TableView(caption, list(header.values()), rows, numeric, folded)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return format_number(value)
-    if hasattr(value, "strftime"):
-        return f"{value:%Y-%m-%d}"
-    return clean_label(str(value), max_length=_CELL_LENGTH)
-
-
-def _section_data(context: Context) -> Section:
-    forum = context.forum
-    kinds = dict(forum.people.group_by("kind").len().iter_rows())
-    humans, others = kinds.get("human", 0), sum(kinds.values()) - kinds.get("human", 0)
-    authors = forum.posts["author_id"].drop_nulls().n_unique()
-    books = forum.accounting().filter(pl.col("read") + pl.col("added") > 0)
-    lost, read = int(books["rejected"].sum()), int(books["read"].sum())
-    withheld = int(books["withheld"].sum())
-    issues = forum.issues.group_by("table", "kind", "reason").agg(rows=pl.col("n").sum()).sort("rows", descending=True)
-    roster = (
-        "The silent people are known, too."
-        if forum.supports("roster") != "no"
-        else ("People who never posted are not in this export, so shares of the staff cannot be given.")
-    )
-    names = "shown" if context.options.names else "pseudonyms, new in each report unless a key is given"
-    return Section(
-        "data",
-        _TITLES["data"],
-        headline=f"{authors:,} of {humans:,} known people wrote {forum.posts.height:,} posts in "
-        f"{forum.posts['thread_id'].n_unique():,} threads.",
-        answer=[
-            f"A {forum.source.platform} export{_coverage(forum)}. {roster}",
-            f"{read:,} rows were read; {lost:,} could not be used and {withheld:,} were left out on purpose "
-            f"(private or system content). {others:,} bots and system accounts are not counted as people. "
-            f"Names are {names}.",
-        ],
-        tables=[
-            _table(list_analyses(forum), "Which analyses this source can support", folded=True),
-            _table(books, "Rows read, used, rejected, withheld, and placeholders added", folded=True),
-            _table(issues, "Rows not used or mended, by reason", folded=True),
-        ],
-    )
-
-
-def _coverage(forum: Forum) -> str:
-    return f" ({clean_label(forum.source.coverage)})" if forum.source.coverage else ""
-
-
-def _section_champions(context: Context) -> Section:
-    forum, by = context.forum, context.by or "role"
-    table = find_champions(forum, by=by)
-    chosen, judged = table.filter("selected"), table.filter(pl.col("contribution").is_not_null())
-    missing = [part for part in (table["not_measured"][0] or "").split("; ") if part]
-    if chosen.is_empty():
-        answer = [f"Nobody of {judged.height:,} people can be named at this level of certainty: {table['verdict'][0]}."]
-        return Section("champions", _TITLES["champions"], headline=answer[0], answer=answer, notes=missing)
-    shown = chosen.head(_SHOWN)
-    names = [context.label(person) for person in shown["person_id"]]
-    headline = (
-        f"{chosen.height:,} bright spots among {judged.height:,} people who took part: they help more than their "
-    )
-    headline += f"{by}, tenure and opportunity predict; at most one in ten of them is expected to be a wrong name."
-    spread = (
-        f"The first listed helps {format_number(shown['contribution'][0])} times as often as expected (95% interval "
-    )
-    spread += f"{format_number(shown['contribution_low'][0])} to {format_number(shown['contribution_high'][0])})."
-    picture = _picture(
-        lambda ax: plot.plot_champions(shown, ax=ax, labels=names),
-        caption="Help given against what peers with the same chances give (1 = as expected), with 95% intervals.",
-        height=0.9 + 0.32 * shown.height,
-    )
-    return Section(
-        "champions",
-        _TITLES["champions"],
-        headline=headline,
-        answer=[
-            spread,
-            "Facets are kept apart: somebody may help often, reach many, or bridge groups, and not all three.",
-        ],
-        figures=[picture],
-        tables=[_champion_table(context, shown, names), _evidence_table(context, shown)],
-        notes=[
-            "A rank is a set of places, not one place: read 1-40 as 'the data cannot tell'. "
-            "Silence about somebody says nothing about their work.",
-            *missing,
-        ],
-    )
-
-
-_SHOWN = 15
-_EVIDENCE_PER_PERSON = 2
-
-
-def _champion_table(context: Context, shown: pl.DataFrame, names: list[str]) -> TableView:
-    def interval(name: str) -> list[str]:
-        rows = shown.select(name, f"{name}_low", f"{name}_high").iter_rows()
-        return ["-" if v is None else f"{v:.1f} ({lo:.1f}\u2013{hi:.1f})" for v, lo, hi in rows]
-
-    columns = {
-        "person": names,
-        "group": [_shown_group(context, value) for value in shown["group"]],
-        "helped in (expected)": [
-            f"{a:,} ({b:.0f})" for a, b in shown.select("n_helped", "expected_helped").iter_rows()
-        ],
-        "contribution": interval("contribution"),
-        "helpfulness": interval("helpfulness"),
-        "reach": interval("reach"),
-        "bridging": interval("bridging"),
-        "consistency": interval("consistency"),
-        "rank": [f"{a}\u2013{b}" if a else "-" for a, b in shown.select("rank_low", "rank_high").iter_rows()],
-    }
-    caption = "Bright spots: ratio to what was to be expected, with 95% intervals"
-    table = _table(pl.DataFrame(columns), caption, header={name: name for name in columns})
-    return replace(table, numeric=frozenset(range(2, len(columns))))
-
-
-def _shown_group(context: Context, value: str | None) -> str:
-    return value if value and value in context.groups else "-"
-
-
-def _evidence_table(context: Context, shown: pl.DataFrame) -> TableView:
-    frames = []
-    for person in shown["person_id"]:
-        threads = champion_evidence(context.forum, person).head(_EVIDENCE_PER_PERSON)
-        frames.append(threads.with_columns(person=pl.lit(context.label(person))))
-    evidence = pl.concat(frames)
-    header = {"person": "person", "why": "what happened"}
-    return _table(evidence, "Threads that show it", header=header)
-
-
-def _section_across(context: Context) -> Section:
-    by = context.by
-    if by is None:
-        raise NotAnswerableError(
-            "Who talks across roles needs people's roles or departments.", hint="add them with --org people.csv"
-        )
-    forum, options = context.forum, context.options
-    estimates, notes = [], [_MISSING_NOTE] if _MISSING in context.groups else []
-    change = _try(
-        lambda: cross_role_change(forum, split_at=_middle(forum), by=by, draws=options.draws, rng=options.rng)
-    )
-    level = _try(lambda: cross_role_level(forum, by=by, draws=options.draws, rng=options.rng))
-    estimates += [e for e in (change, level) if isinstance(e, Estimate)]
-    notes += [str(e) for e in (change, level) if isinstance(e, str)]
-    claims = isinstance(level, Estimate)
-    matrix = mixing_matrix(
-        forum, by=by, null="thread participation" if claims else "volume-holding", draws=options.draws, rng=options.rng
-    )
-    visible = matrix.filter(pl.col("from_group").is_in(context.groups) & pl.col("to_group").is_in(context.groups))
-    hidden = len(set(matrix["from_group"]) - set(context.groups))
-    if hidden:
-        notes.append(f"Groups of fewer than {options.min_group} people are not shown: {hidden}.")
-    words = "observed / expected under the thread-participation null" if claims else _DESCRIPTIVE
-    figures = (
-        []
-        if visible.is_empty()
-        else [
-            _picture(
-                lambda ax: plot.plot_mixing_matrix(visible, ax=ax),
-                caption=f"Who joins whose threads, by {by}: {words}. Above 1: more than expected. "
-                "* marks cells that stand out after adjusting for their number.",
-                width=6.5,
-                height=5,
-            )
-        ]
-    )
-    return Section(
-        "across",
-        _TITLES["across"],
-        headline=_across_words(change, by),
-        answer=[_across_words(change, by, split=_middle(forum)), _level_words(level, by)],
-        figures=figures,
-        tables=[
-            _table(pl.concat([e.to_frame() for e in estimates]).select(_ESTIMATE), "The estimates")
-            if estimates
-            else _NO_TABLE,
-            _table(visible, "Every pair of groups", folded=True),
-        ],
-        notes=notes,
-    )
-
-
-_ESTIMATE = ("measure", "value", "low", "high", "expected", "p_value", "null", "n", "unit", "draws")
-_NO_TABLE = TableView("No estimate could be made", [], [])
-_MISSING = "(missing)"
-_MISSING_NOTE = "(missing) are people whose group is not known at that time; they are counted, not dropped."
-_DESCRIPTIVE = (
-    "observed / expected under the volume-holding null, a description only: it also finds departures where nobody "
-    "minds roles, because people of a role share channels"
-)
-
-
-def _try(compute: Callable[[], Estimate]) -> Estimate | str:
-    try:
-        return compute()
-    except NotAnswerableError as error:
-        return str(error)
-
-
-def _middle(forum: Forum) -> Any:
-    if forum.period is None:
-        raise NotAnswerableError("A change over time needs dated posts.", got="No post has a date.")
-    first, last = forum.period
-    return first + (last - first) / 2
-
-
-def _across_words(change: Estimate | str, by: str, *, split: Any = None) -> str:
-    if isinstance(change, str):
-        return f"Whether talk across {by}s has changed cannot be said: {change}"
-    interval = f" (log-odds {change.value:+.2f}, 95% interval {change.low:+.2f} to {change.high:+.2f})."
-    since = f". Before and after {split:%d %B %Y}: {change.sentence()}" if split else interval
-    if change.low is not None and change.low > 0:
-        return f"Talk across {by}s has increased from the first to the second half of the period{since}"
-    if change.high is not None and change.high < 0:
-        return f"Talk across {by}s has decreased from the first to the second half of the period{since}"
-    return f"No change of talk across {by}s between the halves of the period can be shown{since}"
-
-
-def _level_words(level: Estimate | str, by: str) -> str:
-    if isinstance(level, str):
-        return f"Whether people seek or avoid other {by}s cannot be said: {level}"
-    if level.high is not None and level.high < 0:
-        verb = f"less across {by}s than if participants of the same channel and period were seated at random"
-    elif level.low is not None and level.low > 0:
-        verb = f"more across {by}s than if participants of the same channel and period were seated at random"
-    else:
-        verb = f"across {by}s about as random seating within channel and period would have them"
-    return f"People talk {verb}: {level.sentence()}"
-
-
-def _section_momentum(context: Context) -> Section:
-    forum, options = context.forum, context.options
-    weeks = weekly_momentum(forum)
-    whole = weeks.filter("is_complete")
-    if whole.is_empty():
-        raise NotAnswerableError("Momentum needs a complete week.", got=f"{weeks.height} weeks, none complete.")
-    recent = whole.tail(_RECENT_WEEKS)
-    active, share = recent.select(pl.col("n_active", "active_share").mean()).row(0)
-    words = f"In the last {recent.height} complete weeks {format_number(active)} people a week wrote"
-    words += f", {share:.1%} of the roster." if isinstance(share, float) else "; how many could have is not recorded."
-    change = _try(lambda: momentum_change(forum, draws=options.draws, rng=options.rng))
-    picture = _picture(
-        lambda ax: plot.plot_momentum(weeks, ax=ax, campaigns=forum.campaigns),
-        caption="People who wrote each week: active = new + retained + returned. Grey, below: wrote the week before "
-        "and not in this one. A campaign's line says when it began, not that it caused anything.",
-        height=4,
-    )
-    header = {name: words for name, words in _WEEK.items() if whole[name].null_count() < whole.height}
-    return Section(
-        "momentum",
-        _TITLES["momentum"],
-        headline=_trend_words(change),
-        answer=[words, change if isinstance(change, str) else f"Largest change of level: {change.sentence()}"],
-        figures=[picture],
-        tables=[_table(recent.sort("week", descending=True), "The last complete weeks", header=header)],
-    )
-
-
-_RECENT_WEEKS = 8
-_WEEK = {
-    "week": "week of",
-    "n_posts": "posts",
-    "n_active": "active",
-    "n_new": "new",
-    "n_retained": "retained",
-    "n_returned": "returned",
-    "n_lost": "lost",
-    "n_roster": "roster",
-    "active_share": "active share",
-    "active_share_low": "from",
-    "active_share_high": "to",
-}
-
-
-def _trend_words(change: Estimate | str) -> str:
-    if isinstance(change, str):
-        return f"Whether activity has changed cannot be said: {change}"
-    interval = f"{format_number(change.low)} to {format_number(change.high)} times the level before"
-    if change.p_value is None or change.p_value >= _ALPHA:
-        return "The weekly number of people who write shows no change of level beyond chance."
-    verb = "risen" if change.value > 1 else "fallen"
-    return f"The weekly number of people who write has {verb} to {format_number(change.value)} ({interval})."
-
-
-_ALPHA = 0.05
-
-
-def _section_answers(context: Context) -> Section:
-    forum = context.forum
-    row = time_to_answer(forum).row(0, named=True)
-    change = _try(lambda: waiting_time_change(forum, split_at=_middle(forum)))
-    answered = f"{row['answered_7d_share']:.0%} of {row['n_questions']:,} questions are answered within a week "
-    answered += f"(95% interval {row['answered_7d_share_low']:.0%} to {row['answered_7d_share_high']:.0%})"
-    median = f"; half of them within {_hours(row['median_hours'])}." if row["median_hours"] is not None else "."
-    trend = change if isinstance(change, str) else f"First against second half of the period: {change.sentence()}"
-    picture = _picture(
-        lambda ax: plot.plot_waiting(waiting_curve(forum), ax=ax),
-        caption="Share of questions still without an answer, by hours since asked; the band is the 95% interval. "
-        "Questions that are still open count as waiting.",
-    )
-    tables = [_table(_waits_by_space(context), "By space", folded=True)] if forum.supports("spaces") != "no" else []
-    headline = answered + median
-    return Section("answers", _TITLES["answers"], headline, [headline, trend], [picture], tables)
-
-
-def _hours(hours: float) -> str:
-    if hours < 1:
-        return f"{hours * 60:.0f} minutes"
-    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
-
-
-_WAITS = {
-    "group": "space",
-    "n_questions": "questions",
-    "coverage_share": "share answered so far",
-    "median_hours": "median wait, hours",
-    "answered_7d_share": "answered within 7 days",
-    "answered_7d_share_low": "from",
-    "answered_7d_share_high": "to",
-}
-
-
-def _waits_by_space(context: Context) -> pl.DataFrame:
-    table = time_to_answer(context.forum, by="space").filter(pl.col("n_questions") >= context.options.min_group)
-    return table.sort(["n_questions", "group"], descending=[True, False]).head(20).select(list(_WAITS)).rename(_WAITS)
-
-
-def _section_stories(context: Context) -> Section:
-    stories = list_war_stories(context.forum, by=context.by or "role")
-    if stories.is_empty():
-        return Section("stories", _TITLES["stories"], answer=["No solved thread with several helpers was found."])
-    shown = stories.head(_STORIES)
-    return Section(
-        "stories",
-        _TITLES["stories"],
-        answer=["Solved problems worth telling, as candidates: somebody who was there should confirm each."],
-        tables=[_table(shown, "Candidates", header={"story": "what happened"})],
-        notes=[_STORY_NOTE],
-    )
-
-
-_STORIES = 6
-_STORY_NOTE = (
-    "Chosen for many roles and a quicker solution than comparable threads; "
-    "being the best of many, they are not typical."
-)
-
-
-def _section_methods(context: Context) -> Section:
-    return Section(
-        "methods",
-        _TITLES["methods"],
-        answer=[
-            "Every number is held against a null model: what the data would look like without the effect in question.",
-        ],
-        tables=[TableView("Null models and yardsticks", ["question", "held against", "what is kept"], _METHODS)],
-        notes=_LIMITS,
-    )
-
-
-_METHODS = (
-    (
-        "Bright spots",
-        "the rate of peers with the same group, tenure and chances; rates partially pooled (gamma-Poisson empirical "
-        "Bayes); selection with a local false discovery rate of at most 10 %",
-        "threads of others that were open to the person",
-    ),
-    (
-        "Talk across groups, change over time",
-        "periods of whole threads permuted within channels",
-        "who takes part in each thread",
-    ),
-    (
-        "Talk across groups, level",
-        "thread participants permuted within channel and quarter",
-        "each person's number of threads per channel and quarter, each thread's number of people",
-    ),
-    ("Momentum", "an identity: active = new + retained + returned", "-"),
-    (
-        "Waiting for an answer",
-        "Kaplan-Meier: a question still open when the export was made has waited at least that long",
-        "unanswered questions",
-    ),
-)
-_LIMITS = (
-    "From logs alone nobody can say why people are silent, whether a conversation would otherwise have happened by "
-    "telephone, or whether a campaign or a leader caused a change.",
-    "Scores of people are uncertain and change behaviour when published. Talk to the works council and the data "
-    "protection officer before using them.",
-)
-
-
-_SECTIONS = (
-    _section_data,
-    _section_champions,
-    _section_stories,
-    _section_across,
-    _section_momentum,
-    _section_answers,
-    _section_methods,
-)
+        return Section(name, TITLES[name], refused=str(error))

@@ -44,6 +44,7 @@ ORDER = [
     "hypotheses",
     "digest",
     "plot",
+    "sections",
     "report",
     "cli",
 ]

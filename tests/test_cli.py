@@ -195,3 +195,17 @@ def test_a_mapping_is_proposed_checked_and_used(tmp_path):
     assert facts["tables"]["posts"]["used"] == 9
     mapping.write_text("platform: x\nnonsense: 1\n", encoding="utf-8")
     assert run("map", "check", mapping).exit_code == 5
+
+
+def test_a_defect_of_ours_is_said_without_a_traceback(monkeypatch, export):
+    def broken(*_, **__):
+        raise RuntimeError("oops")
+
+    monkeypatch.setattr("sna.cli.describe", broken)
+    monkeypatch.delenv("SNA_DEBUG", raising=False)
+    result = run("check", export)
+    assert result.exit_code == 70
+    assert "RuntimeError: oops" in result.output
+    assert "Traceback" not in result.output
+    monkeypatch.setenv("SNA_DEBUG", "1")
+    assert isinstance(run("check", export).exception, RuntimeError)
