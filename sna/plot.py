@@ -19,6 +19,7 @@ import polars as pl
 from sna.errors import ParameterError
 from sna.forum import Forum
 from sna.network import Network
+from sna.privacy import clean_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,24 +64,27 @@ def plot_mixing_matrix(matrix: pl.DataFrame, ax: Axes | None = None, *, alpha: f
     seaborn.heatmap(
         logs,
         ax=ax,
-        annot=np.array(words),
+        annot=np.array(words) if len(groups) <= _LEGIBLE_GROUPS else False,
+        annot_kws={"fontsize": max(6, 11 - len(groups) // 2)},
         fmt="",
         cmap="RdBu_r",
         vmin=-max(reach, 0.5),
         vmax=max(reach, 0.5),
-        xticklabels=groups,
-        yticklabels=groups,
+        xticklabels=[_short(name) for name in groups],
+        yticklabels=[_short(name) for name in groups],
         linewidths=1,
-        cbar_kws={"label": "observed / expected (log2)"},
+        cbar_kws={"label": "observed / expected", "format": lambda power, _: f"{2**power:.2g}"},
     )
     ax.set_xlabel("to")
     ax.set_ylabel("from")
-    ax.tick_params(axis="x", rotation=35)
+    names = [_short(name) for name in groups]
+    ax.set_xticks(np.arange(len(groups)) + 0.5, names, rotation=35, ha="right", rotation_mode="anchor")
     ax.tick_params(axis="y", rotation=0)
     return ax
 
 
 _CELL = ("from_group", "to_group", "ratio", "p_adjusted")
+_LEGIBLE_GROUPS = 16
 
 
 def _cell_words(ratio: float | None, p: float | None, alpha: float) -> str:
@@ -209,8 +213,8 @@ _INTERVAL = ("contribution", "contribution_low", "contribution_high")
 
 
 def _short(name: str, size: int = 26) -> str:
-    plain = name.replace("$", r"\$")
-    return plain if len(name) <= size else plain[: size - 1] + "\u2026"
+    """A label from the export: one short line, never read as a formula."""
+    return clean_label(name, max_length=size).replace("$", r"\$")
 
 
 def _bare(ax: Axes) -> Axes:
@@ -236,7 +240,7 @@ def plot_waiting(curves: pl.DataFrame, ax: Axes | None = None, *, days: float = 
     """
     ax = ax or _axes(7, 3.2)
     for k, (name,) in enumerate(curves.select("group").unique(maintain_order=True).iter_rows()):
-        one = curves.filter((pl.col("group") == name) & (pl.col("wait_hours") <= days * 24))
+        one = curves.filter(pl.col("group") == name)
         colour = _PALETTE[k % len(_PALETTE)]
         ax.step(one["wait_hours"], one["waiting_share"], where="post", color=colour, label=_short(name))
         ax.fill_between(one["wait_hours"], one["low"], one["high"], step="post", color=colour, alpha=0.18, lw=0)
@@ -281,6 +285,7 @@ def plot_momentum(weeks: pl.DataFrame, ax: Axes | None = None, *, campaigns: pl.
         ax.axvline(start, color=INK, lw=0.8, ls=":")
         ax.text(start, top * 1.02, f" {_short(name)}", fontsize=7.5, color=INK, rotation=20, va="bottom")
     ax.axhline(0, color=INK, lw=0.8)
+    ax.yaxis.set_major_formatter(lambda people, _: f"{abs(people):g}")
     ax.set_ylabel("people per week")
     ax.legend(frameon=False, fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.12))
     return _bare(ax)

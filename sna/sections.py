@@ -21,7 +21,7 @@ from sna.errors import NotAnswerableError
 from sna.evidence import champion_evidence, list_war_stories
 from sna.forum import Forum, list_analyses
 from sna.hierarchy import hierarchy_flow
-from sna.mixing import cross_role_change, cross_role_level, draw_mixing, mixing_matrix
+from sna.mixing import MixingDraws, cross_role_change, cross_role_level, draw_mixing, mixing_matrix
 from sna.momentum import momentum_change, weekly_momentum
 from sna.privacy import clean_label
 from sna.results import Estimate, format_number
@@ -299,7 +299,7 @@ def _section_across(context: Context) -> Section:
     )
     level = drawn if isinstance(drawn, str) else _try(lambda: cross_role_level(forum, by=by, drawn=drawn))
     estimates = [e for e in (change, level) if isinstance(e, Estimate)]
-    visible, notes = _visible_matrix(context, by, claims=isinstance(level, Estimate))
+    visible, notes = _visible_matrix(context, by, None if isinstance(drawn, str) else drawn)
     caption = _CLAIM if isinstance(level, Estimate) else _DESCRIPTIVE
     figures = [e.to_frame().select(_ESTIMATE) for e in estimates]
     return Section(
@@ -322,11 +322,13 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _visible_matrix(context: Context, by: str, *, claims: bool) -> tuple[pl.DataFrame, list[str]]:
+def _visible_matrix(context: Context, by: str, drawn: MixingDraws | None) -> tuple[pl.DataFrame, list[str]]:
     """The mixing matrix without small groups, and what to say about them."""
     forum, options = context.forum, context.options
-    null = "thread participation" if claims else "volume-holding"
-    matrix = mixing_matrix(forum, by=by, null=null, kinds=_kinds(forum), draws=options.draws, rng=options.rng)
+    if drawn is None:
+        matrix = mixing_matrix(forum, by=by, kinds=_kinds(forum))
+    else:
+        matrix = mixing_matrix(forum, by=by, null="thread participation", drawn=drawn)
     visible = matrix.filter(pl.col("from_group").is_in(context.groups) & pl.col("to_group").is_in(context.groups))
     hidden = len(set(matrix["from_group"]) - set(context.groups))
     notes = [f"Groups of fewer than {options.min_group} people are not shown: {hidden}."] if hidden else []
