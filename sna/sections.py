@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -130,9 +132,11 @@ def _picture(draw: Callable[[Axes], object], *, caption: str, width: float = 8.0
 
     canvas = Canvas(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(canvas)
-    draw(canvas.subplots())
     buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # scripts the font lacks are boxes; tables show them
+        draw(canvas.subplots())
+        canvas.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     return Figure(base64.b64encode(buffer.getvalue()).decode("ascii"), caption)
 
 
@@ -163,7 +167,8 @@ def _section_data(context: Context) -> Section:
     forum = context.forum
     kinds = dict(forum.people.group_by("kind").len().iter_rows())
     humans, others = kinds.get("human", 0), sum(kinds.values()) - kinds.get("human", 0)
-    authors = forum.posts["author_id"].drop_nulls().n_unique()
+    people = forum.people.filter(pl.col("kind") == "human")["person_id"]
+    authors = forum.posts.filter(pl.col("author_id").is_in(people.implode()))["author_id"].n_unique()
     books = forum.accounting().filter(pl.col("read") + pl.col("added") > 0)
     lost, read = int(books["rejected"].sum()), int(books["read"].sum())
     withheld = int(books["withheld"].sum())
@@ -181,7 +186,7 @@ def _section_data(context: Context) -> Section:
         answer=[
             f"Source: {_plain(forum.source.platform)}{_coverage(forum)}. {roster}",
             f"{read:,} rows were read; {lost:,} could not be used and {withheld:,} were left out on purpose "
-            f"(private or system content). {others:,} bots and system accounts are not counted as people. "
+            f"(private or system content). Bots and system accounts, not counted as people: {others:,}. "
             f"Names are {names}.",
         ],
         tables=[
@@ -195,7 +200,11 @@ def _section_data(context: Context) -> Section:
 def _threads(forum: Forum) -> str:
     if forum.supports("threads") == "no":
         return "messages"
-    return f"posts in {forum.posts['thread_id'].n_unique():,} threads"
+    return f"posts in {_count(forum.posts['thread_id'].n_unique(), 'thread')}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _coverage(forum: Forum) -> str:
@@ -208,16 +217,16 @@ def _section_champions(context: Context) -> Section:
     chosen, judged = table.filter("selected"), table.filter(pl.col("contribution").is_not_null())
     missing = [part for part in (table["not_measured"][0] or "").split("; ") if part]
     if chosen.is_empty():
-        answer = [f"Nobody of {judged.height:,} people can be named at this level of certainty: {table['verdict'][0]}."]
+        compared = f" among the {judged.height:,} who can be compared" if judged.height > 1 else ""
+        answer = [f"No bright spot can be named with certainty{compared}: {table['verdict'][0]}."]
         return Section("champions", TITLES["champions"], headline=answer[0], answer=answer, notes=missing)
     shown = chosen.head(_SHOWN)
     names = [context.label(person) for person in shown["person_id"]]
     headline = (
         f"{chosen.height:,} bright spots among {judged.height:,} people who took part: they help more than their "
     )
-    headline += (
-        f"{_plain(by)}, tenure and opportunity predict; at most one in ten of them is expected to be a wrong name."
-    )
+    headline += f"{_plain(by)}, tenure" if context.by else "tenure"
+    headline += " and opportunity predict; at most one in ten of them is expected to be a wrong name."
     spread = (
         f"The first listed helps {format_number(shown['contribution'][0])} times as often as expected (95% interval "
     )
@@ -411,13 +420,20 @@ def _middle(forum: Forum) -> Any:
 def _across_words(change: Estimate | str, by: str, *, split: Any = None) -> str:
     if isinstance(change, str):
         return f"Whether talk across {by}s has changed cannot be said: {change}"
-    interval = f" (log-odds {change.value:+.2f}, 95% interval {change.low:+.2f} to {change.high:+.2f})."
+    interval = _odds_words(change)
     since = f". Before and after {split:%d %B %Y}: {change.sentence()}" if split else interval
     if change.low is not None and change.low > 0:
         return f"Talk across {by}s has increased from the first to the second half of the period{since}"
     if change.high is not None and change.high < 0:
         return f"Talk across {by}s has decreased from the first to the second half of the period{since}"
     return f"No change of talk across {by}s between the halves of the period can be shown{since}"
+
+
+def _odds_words(change: Estimate) -> str:
+    """A change of log-odds in words for the top of the page."""
+    value, low, high = (None if x is None else f"{math.exp(x):.2f}" for x in (change.value, change.low, change.high))
+    odds = f": the odds that who joins a thread is of another group than those in it are {value} times what they were"
+    return odds + (f" (95% interval {low} to {high})." if low and high else ".")
 
 
 def _level_words(level: Estimate | str, by: str) -> str:
@@ -479,11 +495,15 @@ _WEEK = {
 def _trend_words(change: Estimate | str) -> str:
     if isinstance(change, str):
         return f"Whether activity has changed cannot be said: {change}"
-    interval = f"{format_number(change.low)} to {format_number(change.high)} times the level before"
     if change.p_value is None or change.p_value >= _ALPHA:
         return "The weekly number of people who write shows no change of level beyond chance."
+    if change.low is None or change.high is None:
+        return "The weekly number of people who write has changed, but by how much cannot be said: too few write."
     verb = "risen" if change.value > 1 else "fallen"
-    return f"The weekly number of people who write has {verb} to {format_number(change.value)} ({interval})."
+    interval = f"95% interval {format_number(change.low)} to {format_number(change.high)}"
+    return (
+        f"The weekly number of people who write has {verb} to {change.value:.2f} times the level before ({interval})."
+    )
 
 
 _ALPHA = 0.05
@@ -491,16 +511,11 @@ _ALPHA = 0.05
 
 def _section_answers(context: Context) -> Section:
     forum = context.forum
-    row = time_to_answer(forum).row(0, named=True)
-    if row["answered_7d_share"] is None:
-        raise NotAnswerableError(
-            "The share answered within a week needs questions followed for a week.",
-            got=f"{row['n_questions']:,} questions, none followed so long.",
-        )
+    waits = time_to_answer(forum)
+    if not waits["n_questions"].sum():
+        raise NotAnswerableError("Waiting for an answer needs dated questions.", got="There are none.")
+    headline = _answered_words(waits.row(0, named=True))
     change = _try(lambda: waiting_time_change(forum, split_at=_middle(forum)))
-    answered = f"{row['answered_7d_share']:.0%} of {row['n_questions']:,} questions are answered within a week "
-    answered += f"(95% interval {row['answered_7d_share_low']:.0%} to {row['answered_7d_share_high']:.0%})"
-    median = f"; half of them within {_hours(row['median_hours'])}." if row["median_hours"] is not None else "."
     trend = change if isinstance(change, str) else f"First against second half of the period: {change.sentence()}"
     picture = _picture(
         lambda ax: plot.plot_waiting(waiting_curve(forum), ax=ax),
@@ -508,8 +523,23 @@ def _section_answers(context: Context) -> Section:
         "Questions that are still open count as waiting.",
     )
     tables = [_table(_waits_by_space(context), "By space", folded=True)] if forum.supports("spaces") != "no" else []
-    headline = answered + median
     return Section("answers", TITLES["answers"], headline, [headline, trend], [picture], tables)
+
+
+def _answered_words(row: Mapping[str, Any]) -> str:
+    """How many are answered, and how soon; shares only of enough questions."""
+    n, share = row["n_questions"], row["answered_7d_share"]
+    low, high = row["answered_7d_share_low"], row["answered_7d_share_high"]
+    if n < _LEAST_QUESTIONS or share is None:
+        why = "too few for shares" if n < _LEAST_QUESTIONS else "none followed for a week"
+        return f"{row['n_answered']:,} of {_count(n, 'question')} answered so far; {why}."
+    interval = "" if low is None or high is None else f" (95% interval {low:.0%} to {high:.0%})"
+    median = row["median_hours"]
+    soon = "." if median is None else f"; half of all questions have an answer within {_hours(median)}."
+    return f"{share:.0%} of {n:,} questions are answered within a week{interval}{soon}"
+
+
+_LEAST_QUESTIONS = 10
 
 
 def _hours(hours: float) -> str:
@@ -536,9 +566,11 @@ def _waits_by_space(context: Context) -> pl.DataFrame:
 
 def _section_stories(context: Context) -> Section:
     stories = list_war_stories(context.forum, by=context.by or "role")
-    if stories.is_empty():
-        return Section("stories", TITLES["stories"], answer=["No solved thread with several helpers was found."])
-    shown = stories.head(_STORIES)
+    enough = (pl.col("slower_share") >= _SLOWER) & (pl.col("n_comparable") >= _COMPARABLE)
+    shown = stories.filter(enough).head(_STORIES)
+    if shown.is_empty():
+        none = "No thread was solved by several helpers quicker than most comparable ones."
+        return Section("stories", TITLES["stories"], answer=[none])
     return Section(
         "stories",
         TITLES["stories"],
@@ -549,6 +581,8 @@ def _section_stories(context: Context) -> Section:
 
 
 _STORIES = 6
+_SLOWER = 0.5
+_COMPARABLE = 10
 _STORY_NOTE = (
     "Chosen for many roles and a quicker solution than comparable threads; "
     "being the best of many, they are not typical."

@@ -24,6 +24,7 @@ HOSTILE = (
     r"$\frac{1$ _x ^y",
     "javascript:alert(4)",
     "</title></style>",
+    "\u5f20\u4f1f \U0001f600",
 )
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -93,11 +94,13 @@ def poisoned(forum):
         roles=forum.roles.with_columns(
             value=pl.when(pl.col("attribute") == "role").then(pl.col("value").replace(values)).otherwise("value")
         ),
-        campaigns=pl.DataFrame(
-            {"campaign_id": ["c"], "name": ["".join(HOSTILE[:6])], "starts_at": [forum.period[0]]}
-        ).select(pl.col("campaign_id", "name"), pl.col("starts_at").dt.offset_by("30d"))
-        if forum.campaigns.is_empty()
-        else forum.campaigns.with_columns(name=pl.lit("".join(HOSTILE[:6]))),
+        campaigns=pl.concat(
+            [
+                forum.campaigns.clear(),
+                pl.DataFrame({"campaign_id": ["c"], "name": ["".join(HOSTILE)], "starts_at": [forum.period[0]]}),
+            ],
+            how="diagonal_relaxed",
+        ),
         source=replace(forum.source, platform="<b>evil", coverage="<script>alert(5)</script>"),
     )
 
@@ -147,9 +150,7 @@ def test_a_name_in_a_title_or_a_space_is_replaced_too(forum):
 
 
 def test_the_same_key_gives_the_same_bytes_and_no_key_other_pseudonyms(six, page, forum):
-    shuffled = replace(
-        forum, posts=forum.posts.sample(fraction=1, shuffle=True, seed=1), people=forum.people.reverse()
-    )
+    shuffled = replace(forum, posts=forum.posts.sample(fraction=1, shuffle=True, seed=1), people=forum.people.reverse())
     assert render_report(shuffled, options=QUICK) == page
     other = render_report(forum, options=replace(QUICK, key=b"another key of at least 16 bytes"))
     one, two = (set(re.findall(r"Person \w+", text)) for text in (page, other))
@@ -174,7 +175,9 @@ def test_small_groups_are_in_no_table_picture_or_story(forum, monkeypatch):
     monkeypatch.setattr(
         plot, "plot_mixing_matrix", lambda matrix, ax=None, **more: (drawn.append(matrix), draw(matrix, ax=ax, **more))
     )
-    few = forum.people.filter(pl.col("kind") == "human")["person_id"].sort().head(7).implode()
+    helpers = sna.list_war_stories(forum, top=6).explode("helper_ids")["helper_ids"].drop_nulls()
+    counts = helpers.value_counts().sort(["count", "helper_ids"], descending=[True, False])
+    few = counts["helper_ids"].head(7).implode()
     rare = pl.when(pl.col("person_id").is_in(few)).then(pl.lit("Tinygroup")).otherwise(pl.lit("Large"))
     half = pl.when(pl.col("person_id").hash(seed=1) % 2 == 0).then(pl.lit("Half")).otherwise(rare)
     kept = pl.when(pl.col("person_id").is_in(few)).then(rare).otherwise(half)
@@ -188,7 +191,7 @@ def test_small_groups_are_in_no_table_picture_or_story(forum, monkeypatch):
     assert "Tinygroup" not in page
     assert "fewer than 10 people are not shown" in page
     assert "Tinygroup" in render_report(small, options=replace(QUICK, min_group=5))
-    assert [set(matrix["from_group"]) for matrix in drawn][0] == {"Half", "Large"}
+    assert set(drawn[0]["from_group"]) == {"Half", "Large"}
 
 
 def test_groups_of_fewer_than_five_cannot_be_asked_for(six):
