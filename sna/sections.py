@@ -23,6 +23,7 @@ from sna.errors import NotAnswerableError
 from sna.evidence import champion_evidence, list_war_stories
 from sna.forum import Forum, list_analyses
 from sna.hierarchy import hierarchy_flow
+from sna.interactions import list_interactions
 from sna.mixing import MixingDraws, cross_role_change, cross_role_level, draw_mixing, mixing_matrix
 from sna.momentum import momentum_change, weekly_momentum
 from sna.privacy import clean_label
@@ -302,6 +303,7 @@ def _section_across(context: Context) -> Section:
             "Who talks across roles needs people's roles or departments.", hint="add them with --org people.csv"
         )
     forum, options = context.forum, context.options
+    _require_talk(context, by)
     drawn = _try(lambda: draw_mixing(forum, by=by, draws=options.draws, rng=options.rng))
     change = _try(
         lambda: cross_role_change(forum, split_at=_middle(forum), by=by, draws=options.draws, rng=options.rng)
@@ -325,6 +327,14 @@ def _section_across(context: Context) -> Section:
         ],
         notes=notes,
     )
+
+
+def _require_talk(context: Context, by: str) -> None:
+    if len(context.groups) < 2:
+        need = f"Talk across {_plain(by)}s needs two of at least {context.options.min_group} people each."
+        raise NotAnswerableError(need, got=f"Got {len(context.groups)}.", hint="choose another attribute with --by")
+    if list_interactions(context.forum, kinds=_kinds(context.forum)).is_empty():
+        raise NotAnswerableError(f"Talk across {_plain(by)}s needs people who turn to each other.", got="Nobody does.")
 
 
 def _plain(name: str) -> str:

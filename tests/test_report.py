@@ -209,6 +209,15 @@ def test_what_the_source_cannot_support_is_said_in_its_place(forum):
     assert "than their role" not in Page(page).words
 
 
+def test_one_group_and_nobody_who_answers_are_said_not_computed(forum):
+    one = replace(forum, roles=forum.roles.with_columns(value=pl.lit("IT")))
+    assert "needs two of at least 10 people" in Page(section(render_report(one, options=QUICK), "across")).words
+    alone = sna.build_forum(
+        people=forum.people, roles=forum.roles, posts=forum.posts.filter(kind="root"), source=forum.source
+    )
+    assert "Nobody does." in Page(section(render_report(alone, options=QUICK), "across")).words
+
+
 def test_undated_posts_give_a_report_without_momentum(six):
     undated = replace(six, posts=six.posts.with_columns(created_at=pl.lit(None, six.posts.schema["created_at"])))
     page = render_report(undated, options=QUICK)
