@@ -16,11 +16,17 @@ import click
 import polars as pl
 
 import sna
-from sna.errors import FormatError, NotAnswerableError, ReadError, SchemaError, SnaError
+from sna.errors import FormatError, NotAnswerableError, ParameterError, ReadError, SchemaError, SnaError
 from sna.forum import Forum, list_analyses, list_capabilities
 from sna.report import ReportOptions, write_report
 
-EXIT_CODES: Mapping[type[SnaError], int] = {FormatError: 4, ReadError: 3, SchemaError: 5, NotAnswerableError: 6}
+EXIT_CODES: Mapping[type[SnaError], int] = {
+    ParameterError: 2,
+    FormatError: 4,
+    ReadError: 3,
+    SchemaError: 5,
+    NotAnswerableError: 6,
+}
 """Exit code by kind of error; 2 is wrong usage, 1 any other `SnaError`."""
 
 

@@ -7,12 +7,12 @@ from datetime import date, datetime
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from sna.errors import NotAnswerableError, ParameterError
 from sna.facets import has_attribute, list_newcomers, saved_hours
 from sna.forum import Forum, join_attribute
 from sna.helping import Helping, build_helping
+from sna.survival import kaplan_meier
 
 Moment = datetime | date | str | None
 _MIN_MATCHED = 20
@@ -118,7 +118,7 @@ def _sentence() -> pl.Expr:
         .otherwise(pl.format(", as number {} of {}", pl.col("position"), pl.col("n_helpers")))
     )
     named = pl.when("accepted").then(pl.lit("; accepted")).when("thanked").then(pl.lit("; thanked"))
-    praise = named.when(pl.col("liked") > 0).then(pl.format("; liked {} times", pl.col("liked"))).otherwise(pl.lit(""))
+    praise = named.when(pl.col("liked") > 0).then(pl.format("; likes: {}", pl.col("liked"))).otherwise(pl.lit(""))
     new = pl.when("newcomer").then(pl.lit("; the asker was new here")).otherwise(pl.lit(""))
     lead = pl.when(title.is_not_null()).then(pl.lit("Helped with ")).otherwise(pl.lit("Helped"))
     return pl.concat_str([lead, subject, where, wait.otherwise(pl.lit("")), rank, praise, new, pl.lit(".")]).alias(
@@ -242,7 +242,8 @@ def _against_comparable(threads: pl.DataFrame) -> pl.DataFrame:
     parts = []
     for (pool,), own in threads.group_by("pool", maintain_order=True):
         group = threads if pool == "\0all" else own
-        times, unsolved = survival_curve(group["waited"].to_numpy(), group["solved"].to_numpy())
+        curve = kaplan_meier(group["waited"].to_numpy(), group["solved"].to_numpy())
+        times, unsolved = curve.times, np.append(1.0, curve.survival)
         place = np.searchsorted(times, own["waited"].to_numpy(), side="right")
         below = np.flatnonzero(unsolved <= 0.5)
         median = float(times[below[0] - 1]) if below.size else None
@@ -253,22 +254,6 @@ def _against_comparable(threads: pl.DataFrame) -> pl.DataFrame:
             )
         )
     return pl.concat(parts)
-
-
-def survival_curve(
-    waited: NDArray[np.float64], solved: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Kaplan-Meier: distinct times of events, and the share still waiting before the first and after each of them.
-
-    Examples
-    --------
-    >>> times, waiting = survival_curve(np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, False, True, False]))
-    >>> times.tolist(), waiting.tolist()
-    ([1.0, 3.0], [1.0, 0.75, 0.375])
-    """
-    times, events = np.unique(waited[solved], return_counts=True)
-    at_risk = waited.size - np.searchsorted(np.sort(waited), times, side="left")
-    return times, np.concatenate([[1.0], np.cumprod(1 - events / at_risk)])
 
 
 def _casts(forum: Forum, helping: Helping, by: str) -> pl.DataFrame:

@@ -515,6 +515,8 @@ def _matrix(
     drawn: Floats | None = None,
 ) -> pl.DataFrame:
     pairs = coded.pairs
+    if not pairs.groups or not len(pairs.source):
+        raise NotAnswerableError("Mixing needs interactions between people.", got="There are none in this window.")
     seen = count_groups(pairs)
     expected, sd, p_value, p_adjusted = _judge_cells(
         pairs, seen, null, draws=draws, adjust=adjust, rng=rng, drawn=drawn

@@ -124,9 +124,10 @@ def _pseudonyms(ids: Sequence[str], kinds: Mapping[str, str], key: bytes) -> dic
 
 
 def _known_names(forum: Forum, new: Mapping[str, str]) -> dict[str, str]:
-    """Names, addresses and speaking ids to look for in free text, each with its pseudonym."""
+    """People's names, addresses and speaking ids to look for in free text, each with its pseudonym."""
     known: dict[str, str] = {}
-    for person, name, email in forum.people.select("person_id", "name", "email").iter_rows():
+    humans = forum.people.filter(pl.col("kind") == "human")  # a bot called "system" is no secret, and a common word
+    for person, name, email in humans.select("person_id", "name", "email").iter_rows():
         for word in (person, name, email):
             if word and len(word) >= _SHORTEST_NAME and not word.isdigit():
                 known.setdefault(word, new[person])

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 import sna
-from sna.evidence import survival_curve
 from tests.conftest import day
 
 
@@ -18,7 +17,7 @@ def test_evidence_on_paper(six):
     assert found["saved_hours"].to_list() == [168.0, 168.0]
     assert found["why"].to_list() == [
         "Helped in help after 24 hours, as the only one; accepted.",
-        "Helped in help after 24 hours, as the only one; liked 2 times.",
+        "Helped in help after 24 hours, as the only one; likes: 2.",
     ]
 
 
@@ -90,11 +89,3 @@ def test_nothing_solved_is_not_answerable():
     forum = sna.build_forum(posts=posts, source=sna.Source("x", capabilities={"threads": "yes"}))
     with pytest.raises(sna.NotAnswerableError, match="solved threads"):
         sna.list_war_stories(forum)
-
-
-def test_survival_on_paper():
-    import numpy as np
-
-    times, waiting = survival_curve(np.array([2.0, 2.0, 5.0, 7.0]), np.array([True, True, False, True]))
-    assert times.tolist() == [2.0, 7.0]
-    assert waiting.tolist() == [1.0, 0.5, 0.0]

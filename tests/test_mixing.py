@@ -303,3 +303,10 @@ def test_draws_made_once_serve_every_result(simulated):
     with pytest.raises(sna.SnaError, match="thread participation"):
         sna.mixing_matrix(simulated, drawn=drawn)
     assert sna.list_silent_pairs(simulated, drawn=drawn).equals(sna.list_silent_pairs(simulated, draws=49, rng=4))
+
+
+def test_a_forum_in_which_nobody_turns_to_anybody_is_refused(six):
+    alone = sna.build_forum(posts=six.posts.head(1), people=six.people, roles=six.roles, source=six.source)
+    for null in ("volume-holding", "label permutation"):
+        with pytest.raises(sna.NotAnswerableError, match=r"none|no |There are none"):
+            sna.mixing_matrix(alone, null=null)
