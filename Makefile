@@ -40,7 +40,7 @@ unit: $(READY)
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
 notebooks: $(READY)
-	$(BIN)/pytest -q -n 2 --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -o addopts="" -o testpaths=notebooks notebooks
+	$(BIN)/pytest -q -n 2 --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -o addopts="" -o testpaths=notebooks notebooks
 
 test: lint types unit notebooks
 
