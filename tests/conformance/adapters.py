@@ -18,6 +18,10 @@ from tests.conformance.cases import Table
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
+class NotOfferedError(Exception):
+    """The tool has the measure, but not with this option."""
+
+
 class Sna:
     """This project."""
 
@@ -207,7 +211,7 @@ class VivaInsights:
 
     def pagerank(self, table: Table, *, damping: float = 0.85) -> dict[str, Any]:
         if damping != 0.85:
-            raise NotImplementedError
+            raise NotOfferedError
         return self._centrality(table, "pagerank", weight="weight")
 
     def betweenness(self, table: Table) -> dict[str, Any]:
