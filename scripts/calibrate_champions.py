@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 
 import sna
-from sna.expertise import COMPARATORS
-from sna.shrinkage import select_by_local_fdr, shrink_rates
+from sna.champions.comparators import COMPARATORS
+from sna.stats.shrinkage import select_by_local_fdr, shrink_rates
 
 ROOT = Path(__file__).parents[1]
 ROLE_SHARES = (0.45, 0.25, 0.15, 0.10, 0.05)

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from sna._mixing import (
+from sna.mixing.claims import judge_share
+from sna.mixing.nulls import channel_null, count_groups, label_null, participation_null, volume_null
+from sna.mixing.pairs import (
     code_joins,
     cross_share,
     draw_counts,
@@ -21,10 +23,8 @@ from sna._mixing import (
     permute_change,
     within_spaces,
 )
-from sna.inference import jackknife_interval, logit, monte_carlo_p
-from sna.mixing import judge_share
-from sna.nulls import channel_null, count_groups, label_null, participation_null, volume_null
 from sna.simulate import PRESETS, make_forum
+from sna.stats.inference import jackknife_interval, logit, monte_carlo_p
 
 OUT = Path(__file__).parents[1] / "docs" / "calibration_mixing.json"
 CHANNEL_ERRORS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -1,7 +1,8 @@
 """Validate the ensemble score and the usual scores on real forums, and write docs/validation.md and .csv.
 
 The rules are fixed: cuts at 40, 60 and 80 % of each forum's period, a horizon of 20 % of it, the outcomes of
-`sna.validation.OUTCOMES` that have at least five positives, labels where the data state them. Only totals are written.
+`sna.champions.validate.OUTCOMES` that have at least five positives, labels where the data state them. Only totals are
+written.
 
 Usage: python scripts/validate.py [folder with data/]   (default: $SNA_SHARED, else ../shared)
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 import sna
-from sna.validation import OUTCOMES, list_outcomes, validate_champions, validate_labels
+from sna.champions.validate import OUTCOMES, list_outcomes, validate_champions, validate_labels
 
 ROOT = Path(__file__).parents[1]
 CUTS, HORIZON = (0.4, 0.6, 0.8), 0.2
@@ -158,7 +159,7 @@ TEMPLATE = """# Do champions found today matter tomorrow?
 Written by `python scripts/validate.py`; do not edit. Real forums, totals only.
 
 **Rules, fixed beforehand.** Cuts at {cuts} of each forum's period; the outcome lies in the next {horizon}. Scores see
-only `sna.validation.forum_before`: no post, signal, role or reaction without a date before the cut. Compared are all
+only `sna.forum_before`: no post, signal, role or reaction without a date before the cut. Compared are all
 humans who had posted before the cut. Outcomes with fewer than {minimum} positives are left out. Intervals: bootstrap
 over people, {draws} draws, 95 %. "Beats" and "is beaten" mean that the interval of the paired difference excludes 0;
 with {n} comparisons some will by chance.
@@ -166,7 +167,7 @@ with {n} comparisons some will by chance.
 **What is compared.** `ensemble` is `sna.ensemble_score`: faded counts (half-life one sixth of the history) of threads
 helped in (weight 1), distinct people helped, active weeks and recognised helps (0.5 each) and posts (0.1), and,
 unfaded, threads helped in (0.1) and people helped (0.05). No weight depends on the forum. The others are in
-`sna.expertise`.
+`sna.champions.comparators`.
 
 **How the form was chosen, and what that means for these figures.** The faded part was chosen on all of these forums
 but r_package_devel, from a wide plateau: leaving out any one part changes the mean AUC over forums by at most 0.006,

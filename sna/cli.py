@@ -18,7 +18,7 @@ import polars as pl
 import sna
 from sna.errors import FormatError, NotAnswerableError, ParameterError, ReadError, SchemaError, SnaError
 from sna.forum import Forum, list_analyses, list_capabilities
-from sna.report import ReportOptions, write_report
+from sna.report.page import ReportOptions, write_report
 
 EXIT_CODES: Mapping[type[SnaError], int] = {
     ParameterError: 2,

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from sna._mixing import Coded
-from sna.nulls import Pairs
+from sna.mixing.nulls import Pairs
+from sna.mixing.pairs import Coded
 
 ROLES = np.repeat(np.arange(4), [96, 72, 48, 24])
 HOME = np.array([[0, 1], [2, 3], [4, 5], [0, 5]])

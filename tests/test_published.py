@@ -9,9 +9,9 @@ import pytest
 from scipy.optimize import minimize
 
 import sna
-from sna.brokerage import brokerage_roles, brokerage_totals
-from sna.hierarchy import hierarchy_flow
-from sna.homophily import newman_assortativity
+from sna.mixing.indices import newman_assortativity
+from sna.mixing.levels import hierarchy_flow
+from sna.network.brokerage import brokerage_roles, brokerage_totals
 
 
 def edges_of(matrix):

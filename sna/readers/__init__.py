@@ -8,25 +8,25 @@ from importlib import import_module
 from pathlib import Path
 
 from sna.errors import FormatError, ParameterError, ReadError
+from sna.formats.container import Container, open_container
 from sna.forum import Forum, read_canonical
 from sna.readers.collect import Reader, ReadOptions
-from sna.readers.container import Container, open_container
 
 _MODULES: tuple[str, ...] = (
     "slack",
     "teams",
-    "stackexchange",
-    "stack_internal",
+    "stack.exchange",
+    "stack.internal",
     "github",
-    "discourse_sql",
-    "discourse",
-    "mattermost",
-    "mattermost_compliance",
+    "discourse.backup",
+    "discourse.json",
+    "mattermost.bulk",
+    "mattermost.compliance",
     "zulip",
     "gitter",
-    "viva_engage",
-    "mbox",
-    "presets",
+    "viva_engage.export",
+    "mail.mbox",
+    "mapping.presets",
 )
 """Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""
 

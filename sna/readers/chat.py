@@ -15,9 +15,9 @@ import ijson
 import orjson
 
 from sna.errors import ReadError
+from sna.formats.container import Container
+from sna.formats.secrets import SLACK_TOKEN, TOKEN_REMOVED, URL
 from sna.readers.collect import Collector
-from sna.readers.container import Container
-from sna.readers.secrets import SLACK_TOKEN, TOKEN_REMOVED, URL
 
 WHOLE_BYTES = 64 * 1024**2
 """Documents up to this size are parsed at once; larger ones are streamed item by item."""

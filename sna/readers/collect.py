@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
+from sna.formats.container import Container
+from sna.formats.secrets import hide_secrets
 from sna.forum import Forum, Source, build_forum
-from sna.readers.container import Container
-from sna.readers.secrets import hide_secrets
 from sna.schema import ISSUES, TABLES, TIME, Table
 
 _CHUNK = 50_000

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sna.formats.container import Container
+from sna.formats.html import scan_markdown
 from sna.forum import Forum
 from sna.readers.chat import JsonFiles, as_dict, as_id, as_list, as_text, list_dicts, peek_json, strip_secrets
 from sna.readers.collect import Collector, Reader, ReadOptions, from_iso, show_progress
-from sna.readers.container import Container
-from sna.readers.markup import scan_markdown
 
 _INSIDE = ("data", "repository", "organization", "node", "search", "discussions", "discussion", "issues", "issue")
 _LISTS = ("pullRequests", "nodes", "edges", "items")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sna.formats.container import Container
 from sna.forum import Forum
 from sna.readers.chat import JsonFiles, as_dict, as_id, as_list, as_text, list_dicts, peek_json, strip_secrets
 from sna.readers.collect import Collector, Reader, ReadOptions, from_iso
-from sna.readers.container import Container
 
 
 def read_gitter(container: Container, options: ReadOptions) -> Forum:

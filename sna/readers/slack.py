@@ -13,6 +13,7 @@ from datetime import datetime
 from os.path import commonpath
 from typing import Any
 
+from sna.formats.container import Container
 from sna.forum import Forum
 from sna.readers.chat import (
     JsonFiles,
@@ -25,7 +26,6 @@ from sna.readers.chat import (
     peek_json,
 )
 from sna.readers.collect import Collector, Reader, ReadOptions, from_epoch, from_iso, show_progress
-from sna.readers.container import Container
 from sna.readers.slack_text import block_text, count_mentions, find_mentions, parse_stamp, plain_text, to_moment
 
 _DAY_FILE = re.compile(r"(?P<base>(?:.*/)?)(?P<folder>[^/]+)/\d{4}-\d\d-\d\d\.json", re.IGNORECASE)

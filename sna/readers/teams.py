@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from sna.errors import ReadError
+from sna.formats.container import Container
+from sna.formats.html import html_to_text, tidy_text
 from sna.forum import Forum
 from sna.readers.chat import (
     JsonFiles,
@@ -31,8 +33,6 @@ from sna.readers.chat import (
     strip_secrets,
 )
 from sna.readers.collect import Collector, Reader, ReadOptions, from_iso, show_progress
-from sna.readers.container import Container
-from sna.readers.markup import html_to_text, tidy_text
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _CONTEXT = {kind: re.compile(rf"\$metadata#[^\"]*{kind}\('([^']+)'\)") for kind in ("teams", "channels", "chats")}

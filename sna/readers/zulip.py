@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from sna.errors import ReadError
+from sna.formats.container import Container
 from sna.forum import Forum
 from sna.readers.chat import (
     JsonFiles,
@@ -27,7 +28,6 @@ from sna.readers.chat import (
     strip_secrets,
 )
 from sna.readers.collect import Collector, Reader, ReadOptions, from_epoch, show_progress
-from sna.readers.container import Container
 from sna.schema import EVENTS, SIGNALS
 
 _REALM_TABLES = (

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sna.simulate.design import Campaign, Design
+from sna.types import Floats
 
-Floats = NDArray[np.float64]
 _SPARE_WEEKS = 30
 _NIGHT = 0.04
 _WORKDAY = np.array([0.2, 0.8, 1.2, 1.3, 1.1, 0.6, 1.0, 1.2, 1.1, 0.9, 0.6, 0.3])

@@ -18,7 +18,8 @@ import numpy as np
 
 from sna.simulate.clock import Clock, month_hours
 from sna.simulate.design import Design, logit
-from sna.simulate.org import Bools, Floats, Ints, Staff
+from sna.simulate.org import Staff
+from sna.types import Bools, Floats, Ints
 
 _INTEREST_SPREAD = 0.6
 _DELAY_SPREAD = 1.3

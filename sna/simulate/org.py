@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sna.simulate.clock import list_months
 from sna.simulate.design import Design
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from sna.types import Bools, Floats, Ints
 
 _LEAST_AFFINITY = 0.03
 _LEVEL_SHARES = (0.82, 0.13, 0.05)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sna.simulate.conversation import Talk, World
 from sna.simulate.design import Design, logit
-from sna.simulate.org import Floats, Ints
 from sna.simulate.words import SORTS, make_texts
+from sna.types import Floats, Ints
 
 Columns = dict[str, NDArray[Any]]
 

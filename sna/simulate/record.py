@@ -13,9 +13,10 @@ from sna.schema import CAMPAIGNS, CAPABILITIES, TIME
 from sna.simulate.clock import month_hours, to_times
 from sna.simulate.conversation import Talk, World, change_hour
 from sna.simulate.design import DEPARTMENTS, SITES, Design, Simulation, Truth
-from sna.simulate.org import Bools, Floats, Ints, Staff
+from sna.simulate.org import Staff
 from sna.simulate.posts import Posts, draw_accepted, draw_likes, kind_names, texts_of
 from sna.simulate.words import make_names, space_names
+from sna.types import Bools, Floats, Ints
 
 _VIEWS_PER_THREAD = 2.0
 

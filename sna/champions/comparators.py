@@ -1,0 +1,201 @@
+"""Scores of expertise and standing from the literature, to compare champions with; none adjusts for opportunity.
+
+Every function takes a forum and a window and returns ``person_id, score`` for all humans who did not opt out, sorted
+by id; those without any act score 0. `COMPARATORS` holds them by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from sna.champions.helps import build_helping, has_threads
+from sna.forum import Forum, build_forum
+from sna.network.centrality import hits, pagerank
+from sna.network.network import network_from_edges
+from sna.talk.interactions import list_interactions, make_window
+from sna.types import Moment
+
+
+def raw_posts(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Number of posts: the league table of most platforms.
+
+    When it misleads: it rewards presence, long banter and busy channels.
+
+    Examples
+    --------
+    >>> raw_posts(_example()).rows()
+    [('ann', 1.0), ('bob', 2.0), ('cat', 1.0)]
+    """
+    start, end = make_window(since, until)
+    inside = pl.lit(True) if start is None else pl.col("created_at") >= start
+    inside &= pl.lit(True) if end is None else pl.col("created_at") < end
+    return _scores(forum, forum.posts.filter(inside).group_by(pl.col("author_id").alias("person_id")).len("score"))
+
+
+def raw_answers(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Number of answers given to others (any later post in somebody else's thread where answers are not marked).
+
+    Examples
+    --------
+    >>> raw_answers(_example()).rows()
+    [('ann', 0.0), ('bob', 2.0), ('cat', 1.0)]
+    """
+    acts = list_answers(forum, since=since, until=until)
+    return _scores(forum, acts.group_by(pl.col("source").alias("person_id")).len("score"))
+
+
+def people_reached(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Number of distinct people answered: the out-degree among those who answer.
+
+    Examples
+    --------
+    >>> people_reached(_example()).rows()
+    [('ann', 0.0), ('bob', 1.0), ('cat', 1.0)]
+    """
+    acts = list_answers(forum, since=since, until=until)
+    reached = acts.group_by(pl.col("source").alias("person_id")).agg(pl.col("target").n_unique().alias("score"))
+    return _scores(forum, reached)
+
+
+def in_degree(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Number of distinct people who turned to the person (replied to, or wrote to, them).
+
+    Examples
+    --------
+    >>> in_degree(_example()).rows()
+    [('ann', 2.0), ('bob', 0.0), ('cat', 0.0)]
+    """
+    turns = list_turns(forum, since=since, until=until)
+    seen = turns.group_by(pl.col("target").alias("person_id")).agg(pl.col("source").n_unique().alias("score"))
+    return _scores(forum, seen)
+
+
+def reply_pagerank(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """PageRank of the reply network (Brin & Page 1998): whose posts are answered by people who are answered."""
+    turns = list_turns(forum, since=since, until=until)
+    return _network_scores(forum, turns.select("source", "target"), "pagerank")
+
+
+def expertise_rank(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """ExpertiseRank: PageRank with damping 0.85 on the network from askers to those who answered them.
+
+    Zhang, Ackerman & Adamic (2007), "Expertise networks in online communities", WWW.
+    """
+    return _network_scores(forum, _asker_to_answerer(forum, since, until), "pagerank")
+
+
+def hits_authority(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """HITS authority (Kleinberg 1999) on the network from askers to those who answered them."""
+    return _network_scores(forum, _asker_to_answerer(forum, since, until), "authority")
+
+
+def z_score(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Answers against questions: ``(a - q) / sqrt(a + q)``, the z-number of Zhang, Ackerman & Adamic (2007).
+
+    When it misleads: it collapses among people with one answer, and an expert who also asks scores 0.
+
+    Examples
+    --------
+    >>> z_score(_example())["score"].round(3).to_list()
+    [-1.0, 1.414, 1.0]
+    """
+    answers = list_answers(forum, since=since, until=until).group_by(pl.col("source").alias("person_id")).len("a")
+    if has_threads(forum):
+        asked = build_helping(forum, since=since, until=until).chances["asker_id"]
+    else:
+        asked = list_turns(forum, since=since, until=until)["target"]
+    questions = asked.alias("person_id").value_counts(name="q")
+    both = answers.join(questions, on="person_id", how="full", coalesce=True).fill_null(0)
+    a, q = pl.col("a").cast(pl.Float64), pl.col("q").cast(pl.Float64)
+    return _scores(forum, both.select("person_id", ((a - q) / (a + q).sqrt()).alias("score")))
+
+
+def acceptance_ratio(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Share of the threads helped in where the answer was accepted.
+
+    When it misleads: one accepted answer of one is 100 %; partial pooling exists for this.
+    """
+    helps = build_helping(forum, since=since, until=until).helps
+    share = (pl.col("n_accepted") > 0).mean().alias("score")
+    return _scores(forum, helps.group_by("person_id").agg(share))
+
+
+def bus_factor(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Bus-factor rule: threads in which nobody else helped, that is, which hang on this one person.
+
+    After the truck-factor rule for code (Avelino et al. 2016), with threads in the place of files.
+
+    Examples
+    --------
+    >>> bus_factor(_example()).rows()
+    [('ann', 0.0), ('bob', 0.0), ('cat', 0.0)]
+    """
+    helps = build_helping(forum, since=since, until=until).helps.filter(pl.col("n_helpers") == 1)
+    return _scores(forum, helps.group_by("person_id").len("score"))
+
+
+COMPARATORS: Mapping[str, Callable[..., pl.DataFrame]] = {
+    "raw_posts": raw_posts,
+    "raw_answers": raw_answers,
+    "people_reached": people_reached,
+    "in_degree": in_degree,
+    "pagerank": reply_pagerank,
+    "hits_authority": hits_authority,
+    "z_score": z_score,
+    "expertise_rank": expertise_rank,
+    "acceptance_ratio": acceptance_ratio,
+    "bus_factor": bus_factor,
+}
+"""Comparators under their literature names; each is called with ``(forum, since=, until=)``."""
+
+
+def list_answers(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Answers (source answers target); in a source without threads, whatever people direct at each other."""
+    if has_threads(forum):
+        return list_interactions(forum, kinds=("answer",), since=since, until=until)
+    return list_turns(forum, since=since, until=until)
+
+
+def list_turns(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
+    """Who turned to whom: replies as recorded, else answers, else mentions."""
+    stated = any(level != "no" for level in forum.source.capabilities.values())
+    if not stated or forum.supports("reply_parent") != "no":
+        return list_interactions(forum, kinds=("reply",), since=since, until=until)
+    return list_interactions(forum, kinds=("answer",) if has_threads(forum) else ("mention",), since=since, until=until)
+
+
+def _asker_to_answerer(forum: Forum, since: Moment, until: Moment) -> pl.DataFrame:
+    acts = list_answers(forum, since=since, until=until)
+    return acts.select(source="target", target="source")
+
+
+def _network_scores(forum: Forum, edges: pl.DataFrame, measure: str) -> pl.DataFrame:
+    people = forum.people.filter(pl.col("kind") == "human").select("person_id")
+    network = network_from_edges(edges, people=people)
+    table = pagerank(network) if measure == "pagerank" else hits(network)
+    return _scores(forum, table.select("person_id", pl.col(measure).alias("score")))
+
+
+def _scores(forum: Forum, found: pl.DataFrame) -> pl.DataFrame:
+    """All humans who did not opt out, by id; 0 where nothing was found."""
+    people = forum.people.filter((pl.col("kind") == "human") & ~pl.col("opt_out")).select("person_id").sort("person_id")
+    return people.join(found, on="person_id", how="left", maintain_order="left").with_columns(
+        pl.col("score").cast(pl.Float64).fill_null(0.0)
+    )
+
+
+def _example() -> Forum:
+    """Ann asks; Bob answers twice, Cat once."""
+    posts = pl.DataFrame(
+        {
+            "post_id": ["1", "2", "3", "4"],
+            "thread_id": ["t"] * 4,
+            "parent_id": [None, "1", "1", "1"],
+            "author_id": ["ann", "bob", "bob", "cat"],
+            "kind": ["root", "reply", "reply", "reply"],
+            "created_at": ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"],
+        }
+    )
+    return build_forum(posts=posts)

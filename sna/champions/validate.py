@@ -1,0 +1,368 @@
+"""Do champions found today matter tomorrow? Scores from before a moment against outcomes from after it.
+
+Nothing later than the moment reaches a score: `forum_before` cuts every table. The outcome lies in the horizon after.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sna.champions.comparators import COMPARATORS
+from sna.champions.facets import list_newcomers
+from sna.champions.find import ensemble_score
+from sna.champions.helps import Helping, build_helping
+from sna.errors import NotAnswerableError, ParameterError
+from sna.forum import Forum
+from sna.talk.interactions import make_window
+from sna.types import Floats
+
+OUTCOMES: Mapping[str, str] = {
+    "answering": "threads of others helped in after the moment (still active and answering)",
+    "accepted": "helps after the moment that were accepted",
+    "returned": "newcomers helped first after the moment who came back within 60 days",
+    "likes": "likes and votes in favour gained on posts written after the moment",
+    "appointed": "a value of `attribute` that begins after the moment",
+}
+"""Outcomes of `validate_champions`: what each counts."""
+
+Scores = Mapping[str, Callable[[Forum], pl.DataFrame]]
+
+OURS = "ensemble"
+_TOP = 10
+_METRICS = ("auc", "precision_at_10", "ndcg")
+_LIKES = ("like", "upvote", "endorse", "thanks")
+
+
+def forum_before(forum: Forum, at: datetime | date | str) -> Forum:
+    """The forum as it could be known at a moment.
+
+    Posts, signals, events, memberships, campaigns and spells of roles that begin at ``at`` or later are removed, and
+    ends that lie later are forgotten. What has no time is removed where it could be later knowledge: signals, events
+    and attributes taken from a snapshot. People are kept if they joined or acted before.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1", "2"], "thread_id": ["1", "1"], "author_id": ["ann", "bob"],
+    ...                       "created_at": ["2024-01-01", "2024-02-01"]})
+    >>> forum_before(build_forum(posts=posts), "2024-01-15").people["person_id"].to_list()
+    ['ann']
+    """
+    moment = _moment(at)
+    posts = forum.posts.filter(pl.col("created_at") < moment).with_columns(
+        _forget("edited_at", moment), _forget("deleted_at", moment)
+    )
+    known = pl.col("post_id").is_in(posts["post_id"].implode())
+    signals = forum.signals.filter((pl.col("at") < moment) & known)
+    events = forum.events.filter(pl.col("at") < moment)
+    memberships, roles = _spells_before(forum.memberships, moment), _spells_before(forum.roles, moment)
+    seen = pl.concat(
+        [posts["author_id"], *(t["person_id"] for t in (signals, events, memberships, roles))]
+    ).drop_nulls()
+    people = forum.people.filter(
+        (pl.col("joined_at") < moment) | pl.col("person_id").is_in(seen.unique().implode())
+    ).with_columns(_forget("left_at", moment), name=pl.lit(None, pl.String))
+    return dataclasses.replace(
+        forum,
+        people=people,
+        posts=posts,
+        signals=signals,
+        events=events,
+        memberships=memberships,
+        roles=roles,
+        mentions=forum.mentions.filter(known),
+        campaigns=forum.campaigns.filter(pl.col("starts_at") < moment),
+        source=dataclasses.replace(forum.source, exported_at=moment),
+        issues=forum.issues.head(0),
+    )
+
+
+def _forget(column: str, moment: datetime) -> pl.Expr:
+    return pl.when(pl.col(column) < moment).then(pl.col(column)).alias(column)
+
+
+def _spells_before(frame: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """Spells known to have begun before; one without a beginning may have been learnt at the export, by a snapshot."""
+    begun = pl.col("valid_from") < moment
+    if "basis" in frame.columns:
+        begun = begun.fill_null(pl.col("basis").is_in(["event", "effective_dated"]))
+    return frame.filter(begun).with_columns(_forget("valid_to", moment))
+
+
+def _moment(at: datetime | date | str) -> datetime:
+    moment, _ = make_window(at, None)
+    if moment is None:
+        raise ParameterError("at is a date or time.", got="Got None.")
+    return moment
+
+
+def list_outcomes(
+    forum: Forum,
+    *,
+    at: datetime | date | str,
+    horizon: timedelta | None = None,
+    outcome: str = "answering",
+    attribute: str = "platform_role",
+) -> pl.DataFrame:
+    """What became of each person after a moment.
+
+    Parameters
+    ----------
+    forum
+        The whole forum.
+    at, horizon
+        The outcome lies in ``at <= time < at + horizon``; None: until the end.
+    outcome
+        One of `OUTCOMES`.
+    attribute
+        Of "appointed".
+
+    Returns
+    -------
+    DataFrame
+        ``person_id, outcome`` (a count) for humans who did not opt out and had posted before ``at``, by id.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown outcome.
+    NotAnswerableError
+        When nobody has a positive outcome, or everybody has.
+    """
+    if outcome not in OUTCOMES:
+        raise ParameterError(f"outcome is one of {', '.join(OUTCOMES)}.", got=f"Got {outcome!r}.")
+    start = _moment(at)
+    end = min(start + horizon, _end(forum)) if horizon is not None else _end(forum)
+    if start >= end:
+        raise ParameterError("at lies before the end of the forum.", got=f"{start} and {end}.")
+    counts = _count_outcome(forum, outcome, start, end, attribute)
+    posted = forum.posts.filter(pl.col("created_at") < start)["author_id"].drop_nulls().unique()
+    eligible = (pl.col("kind") == "human") & ~pl.col("opt_out") & pl.col("person_id").is_in(posted.implode())
+    people = forum.people.filter(eligible).select("person_id").sort("person_id")
+    table = people.join(counts, on="person_id", how="left", maintain_order="left")
+    table = table.with_columns(pl.col("outcome").cast(pl.Float64).fill_null(0.0))
+    positive = int((table["outcome"] > 0).sum())
+    if not 0 < positive < table.height:
+        raise NotAnswerableError(
+            f"Validating on {outcome!r} needs people with and without it after {start:%Y-%m-%d}.",
+            got=f"{positive} of {table.height} people have it.",
+            hint="another moment, horizon or outcome",
+        )
+    return table
+
+
+def _end(forum: Forum) -> datetime:
+    if forum.period is None:
+        raise NotAnswerableError("Validation needs dated posts.", got="No post has a time.")
+    return forum.period[1]
+
+
+def _count_outcome(forum: Forum, outcome: str, start: datetime, end: datetime, attribute: str) -> pl.DataFrame:
+    if outcome == "appointed":
+        spells = forum.roles.filter(pl.col("attribute") == attribute)
+        fresh = spells.filter(pl.col("valid_from").is_between(start, end, closed="left"))
+        return fresh.group_by("person_id").len("outcome")
+    if outcome == "likes":
+        posts = forum.posts.filter(pl.col("created_at").is_between(start, end, closed="left"))
+        given = forum.signals.filter(pl.col("kind").is_in(_LIKES)).rename({"person_id": "giver"})
+        joined = given.join(posts.select("post_id", person_id="author_id"), on="post_id")
+        others = joined.filter(pl.col("giver").is_null() | (pl.col("giver") != pl.col("person_id")))
+        return others.group_by("person_id").agg(pl.col("n").sum().alias("outcome"))
+    helping = build_helping(forum, since=start)
+    if outcome == "returned":
+        return _returned(forum, helping, start, end)
+    helps = helping.helps.filter(pl.col("at") < end)
+    if outcome == "accepted":
+        helps = helps.filter(pl.col("n_accepted") > 0)
+    return helps.group_by("person_id").len("outcome")
+
+
+def _returned(forum: Forum, helping: Helping, start: datetime, end: datetime) -> pl.DataFrame:
+    fresh = list_newcomers(forum, helping).filter(
+        pl.col("returned") & pl.col("asked_at").is_between(start, end, closed="left")
+    )
+    return fresh.drop_nulls("helper_id").group_by(pl.col("helper_id").alias("person_id")).len("outcome")
+
+
+def validate_champions(
+    forum: Forum,
+    *,
+    at: datetime | date | str,
+    horizon: timedelta | None = None,
+    outcome: str = "answering",
+    attribute: str = "platform_role",
+    scores: Scores | None = None,
+    draws: int = 999,
+    level: float = 0.95,
+    rng: np.random.Generator | int | None = 0,
+) -> pl.DataFrame:
+    """How well scores known at a moment predict who matters after it, beside the usual scores.
+
+    Parameters
+    ----------
+    forum
+        The whole forum; scores see only `forum_before` of it.
+    at, horizon, outcome, attribute
+        See `list_outcomes`.
+    scores
+        Name to function of a forum, giving ``person_id, score``. By default `sna.ensemble_score` under the name
+        "ensemble" and all `sna.champions.comparators.COMPARATORS`. The first is the one the others are compared with.
+    draws, level, rng
+        Of the bootstrap over people (percentile intervals).
+
+    Returns
+    -------
+    DataFrame
+        One row per score: ``score, n_people, n_positive``, and for ``auc`` (outcome above 0, ties count half),
+        ``precision_at_10`` (share of the first ten who are among the ten best, ties included) and ``ndcg`` (gain
+        log2(1 + outcome), whole list): the value, ``_low``, ``_high``, and ``_difference`` to the first score with
+        ``_difference_low`` and ``_difference_high`` (below 0: worse than the first). Ties in a list are broken by id.
+
+    Raises
+    ------
+    NotAnswerableError
+        When nobody, or everybody, has the outcome.
+
+    Notes
+    -----
+    When it misleads: with a handful of positives every interval is wide and percentile intervals are too narrow; an
+    outcome that measures volume favours scores that measure volume; a forum is one case, whatever its interval.
+
+    Examples
+    --------
+    >>> import sna
+    >>> forum = sna.make_forum(n_people=60, n_threads=200, rng=1).forum
+    >>> table = validate_champions(forum, at="2024-04-01", draws=50)
+    >>> table["score"][0], table["auc_difference"][0]
+    ('ensemble', 0.0)
+    """
+    truth = list_outcomes(forum, at=at, horizon=horizon, outcome=outcome, attribute=attribute)
+    known = forum_before(forum, at)
+    chosen = scores if scores is not None else DEFAULT_SCORES
+    tables = {name: score(known) for name, score in chosen.items()}
+    return _compare(truth, tables, draws=draws, level=level, rng=rng)
+
+
+def validate_labels(
+    forum: Forum,
+    labels: Collection[str],
+    *,
+    scores: Scores | None = None,
+    draws: int = 999,
+    level: float = 0.95,
+    rng: np.random.Generator | int | None = 0,
+) -> pl.DataFrame:
+    """How well scores single out people known to be experts or leaders from elsewhere.
+
+    Parameters
+    ----------
+    labels
+        Ids of these people. Compared are all humans who posted and did not opt out.
+
+    Returns
+    -------
+    DataFrame
+        As `validate_champions`.
+
+    Notes
+    -----
+    When it misleads: a title is not evidence; who has it may simply be more visible.
+    """
+    posted = forum.posts["author_id"].drop_nulls().unique()
+    eligible = (pl.col("kind") == "human") & ~pl.col("opt_out") & pl.col("person_id").is_in(posted.implode())
+    people = forum.people.filter(eligible).select("person_id").sort("person_id")
+    truth = people.with_columns(outcome=pl.col("person_id").is_in(list(labels)).cast(pl.Float64))
+    if not 0 < truth["outcome"].sum() < truth.height:
+        raise NotAnswerableError(
+            "Validating on labels needs people with and without one among those who posted.",
+            got=f"{int(truth['outcome'].sum())} of {truth.height} have one.",
+        )
+    chosen = scores if scores is not None else DEFAULT_SCORES
+    return _compare(truth, {name: score(forum) for name, score in chosen.items()}, draws=draws, level=level, rng=rng)
+
+
+DEFAULT_SCORES: Scores = {OURS: ensemble_score, **COMPARATORS}
+"""What `validate_champions` compares by default; the first is ours."""
+
+
+def _compare(
+    truth: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    *,
+    draws: int,
+    level: float,
+    rng: np.random.Generator | int | None,
+) -> pl.DataFrame:
+    outcome = truth["outcome"].to_numpy()
+    values = {name: _aligned(truth, table) for name, table in tables.items()}
+    generator = np.random.default_rng(rng)
+    size = truth.height
+    counts = [np.bincount(generator.integers(0, size, size), minlength=size) for _ in range(draws)]
+    once = np.ones(size, dtype=np.int64)
+    point = {name: _metrics(value, outcome, [once])[0] for name, value in values.items()}
+    spread = {name: _metrics(value, outcome, counts) for name, value in values.items()}
+    first = next(iter(values))
+    rows = []
+    for name in values:
+        row: dict[str, object] = {"score": name, "n_people": size, "n_positive": int((outcome > 0).sum())}
+        apart = spread[name] - spread[first]
+        for j, metric in enumerate(_METRICS):
+            row |= {metric: point[name][j], **_ends(spread[name][:, j], metric, level)}
+            key = f"{metric}_difference"
+            row |= {key: point[name][j] - point[first][j], **_ends(apart[:, j], key, level)}
+        rows.append(row)
+    return pl.DataFrame(rows)
+
+
+def _ends(draws: Floats, name: str, level: float) -> dict[str, float | None]:
+    usable = draws[np.isfinite(draws)]
+    if not usable.size:
+        return {f"{name}_low": None, f"{name}_high": None}
+    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    return {f"{name}_low": float(low), f"{name}_high": float(high)}
+
+
+def _aligned(truth: pl.DataFrame, table: pl.DataFrame) -> Floats:
+    """Scores in the order of the people; nobody's score is worse than any score given."""
+    joined = truth.join(table.select("person_id", "score"), on="person_id", how="left", maintain_order="left")
+    floor = joined["score"].min()
+    return joined["score"].fill_null(0.0 if floor is None else float(floor) - 1.0).to_numpy().astype(float)  # type: ignore[arg-type]
+
+
+def _metrics(score: Floats, outcome: Floats, counts: Sequence[NDArray[np.int64]]) -> Floats:
+    """AUC, precision at 10 and NDCG for each way of counting people; array (len(counts), 3)."""
+    positive = outcome > 0
+    tenth = np.sort(outcome)[::-1][min(_TOP, outcome.size) - 1]
+    gain = np.log2(1 + outcome)
+    order = np.argsort(-score, kind="stable")
+    best = np.argsort(-gain, kind="stable")
+    relevant = (outcome >= max(tenth, np.nextafter(0, 1)))[order]
+    _, tie = np.unique(score, return_inverse=True)
+    discount = 1 / np.log2(np.arange(outcome.size) + 2)
+    result = np.empty((len(counts), 3))
+    for i, count in enumerate(counts):
+        ranked, ideal = np.repeat(gain[order], count[order]), np.repeat(gain[best], count[best])
+        top = ideal @ discount
+        result[i] = (
+            _auc(tie, positive, count),
+            np.repeat(relevant, count[order])[:_TOP].mean(),
+            ranked @ discount / top if top > 0 else np.nan,
+        )
+    return result
+
+
+def _auc(tie: NDArray[np.int64], positive: NDArray[np.bool_], count: NDArray[np.int64]) -> float:
+    """Chance that a positive scores above a negative, ties counting half."""
+    hits = np.bincount(tie, weights=count * positive)
+    misses = np.bincount(tie, weights=count * ~positive)
+    pairs = hits.sum() * misses.sum()
+    if pairs == 0:
+        return float("nan")
+    below = np.cumsum(misses) - misses
+    return float((hits * (below + misses / 2)).sum() / pairs)

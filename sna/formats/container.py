@@ -1,0 +1,362 @@
+"""Open an export safely, whatever it is packed in: a folder, one file, zip, tar, 7z; gzip, bzip2 and xz inside.
+
+Nothing is ever unpacked to disk. Limits stop archive bombs; encrypted, linked, duplicated or escaping members are
+refused. Readers see a `Container`: names and streams.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from sna.errors import ReadError
+from sna.formats import sevenzip
+
+_PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
+    ".bz2": lambda raw: cast("IO[bytes]", bz2.BZ2File(raw)),
+    ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115 (closed by _Limited)
+}
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz"}
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    NotImplementedError,
+    UnicodeDecodeError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Hard caps while reading an archive; sizes in bytes."""
+
+    members: int = 200_000
+    member_bytes: int = 100 * 1024**3
+    total_bytes: int = 200 * 1024**3
+    ratio: float = 200.0
+    ratio_from_bytes: int = 10 * 1024**2
+    line_bytes: int = 64 * 1024**2
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Container:
+    """Names and streams of an export. ``names`` are POSIX paths inside it, without ``.gz`` / ``.bz2`` / ``.xz``.
+
+    Attributes
+    ----------
+    path
+        What the user named.
+    kind
+        "folder", "file", "zip", "tar" or "7z".
+    names
+        Members in sorted order.
+    """
+
+    path: Path
+    kind: str
+    names: tuple[str, ...]
+    limits: Limits
+    _open: Callable[[str], IO[bytes]] = field(repr=False)
+
+    def match(self, pattern: str) -> list[str]:
+        """Names whose whole path matches a regular expression (case-insensitive)."""
+        rule = re.compile(pattern, re.IGNORECASE)
+        return [name for name in self.names if rule.fullmatch(name)]
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """Stream one member; damage and limits end in a `ReadError` naming the member."""
+        try:
+            with self._open(name) as stream:
+                yield stream
+        except _DAMAGED as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise ReadError(
+                f"{name} in {self.path.name} must be readable to its end.",
+                got=f"It is damaged or cut off ({type(error).__name__}: {error}).",
+                hint="export or download it again",
+            ) from error
+
+    def peek(self, name: str, size: int = 65_536) -> bytes:
+        """First bytes of a member."""
+        with self.open(name) as stream:
+            return stream.read(size)
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Lines of a member without their ending; a line above the limit raises `ReadError`."""
+        with self.open(name) as stream:
+            limit = self.limits.line_bytes
+            while line := stream.readline(limit + 1):
+                if len(line) > limit:
+                    raise ReadError(
+                        f"A line of {name} may have {limit:,} bytes.", got="One is longer.", hint="split the export"
+                    )
+                yield line.rstrip(b"\r\n")
+
+
+@contextmanager
+def open_container(path: str | Path, *, limits: Limits = LIMITS) -> Iterator[Container]:
+    """Open a folder, a file or an archive.
+
+    Raises
+    ------
+    ReadError
+        Missing or empty path, damaged or encrypted archive, a member name that leaves the archive, too many or too
+        large members.
+    MissingDependencyError
+        A 7z archive without the ``sevenzip`` extra.
+    """
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise ReadError(f"{root} must exist.", got="There is no such file or folder.", hint="check the path")
+    if root.is_dir():
+        yield _folder(root, limits)
+        return
+    if root.stat().st_size == 0:
+        raise ReadError(f"{root} must hold an export.", got="The file is empty (0 bytes).", hint="export it again")
+    with root.open("rb") as handle:
+        head = handle.read(8)
+    try:
+        if head.startswith(_ZIP):
+            with _open_zip(root) as archive:
+                yield _zip(root, archive, limits)
+        elif head.startswith(b"7z\xbc\xaf\x27\x1c"):
+            yield _sevenzip(root, limits)
+        elif _is_tar(root, limits):
+            with _tar_stream(root, limits) as stream, tarfile.open(fileobj=stream, mode="r:") as bundle:
+                yield _tar(root, bundle, limits)
+        else:
+            yield _single(root, limits)
+    except _DAMAGED as error:
+        raise ReadError(
+            f"{root.name} must be a whole archive or file.",
+            got=f"It is damaged, cut off or unsupported ({type(error).__name__}: {error}).",
+            hint="export or download it again",
+        ) from error
+
+
+def _folder(root: Path, limits: Limits) -> Container:
+    files: dict[str, Path] = {}
+    for item in sorted(root.rglob("*")):
+        name = item.relative_to(root).as_posix()
+        if item.is_file() and not item.is_symlink() and not _is_litter(name):
+            files[name if (plain := _plain_name(name)) in files else plain] = item
+        if len(files) > limits.members:
+            raise _too_many(root, limits)
+    if not files:
+        raise ReadError(f"{root} must hold an export.", got="The folder is empty.", hint="check the path")
+
+    def opener(name: str) -> IO[bytes]:
+        return _unpacked(files[name].open("rb"), files[name].name, files[name].stat().st_size, limits)
+
+    return Container(root, "folder", tuple(sorted(files)), limits, opener)
+
+
+def _single(root: Path, limits: Limits) -> Container:
+    def opener(_: str) -> IO[bytes]:
+        return _unpacked(root.open("rb"), root.name, root.stat().st_size, limits)
+
+    return Container(root, "file", (_plain_name(root.name),), limits, opener)
+
+
+def _open_zip(root: Path) -> zipfile.ZipFile:
+    """Names are UTF-8 where they can be, else the code page that old tools use."""
+    try:
+        return zipfile.ZipFile(root, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(root)
+
+
+def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
+    infos = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
+    _check_members(root, [(info.orig_filename, info.file_size) for info in infos], limits)
+    by_name = {_plain_name(info.filename): info for info in infos}
+    for info in infos:
+        if info.flag_bits & 0x1:
+            raise ReadError(
+                f"{root.name} must not be encrypted.", got=f"{info.filename} has a password.", hint="decrypt it first"
+            )
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise ReadError(f"{root.name} must hold plain files only.", got=f"{info.filename} is a link.")
+
+    def opener(name: str) -> IO[bytes]:
+        info = by_name[name]
+        stream = _Limited(archive.open(info), name, info.compress_size, limits)
+        return _unpacked(cast("IO[bytes]", io.BufferedReader(stream)), info.filename, info.file_size, limits)
+
+    return Container(root, "zip", tuple(sorted(by_name)), limits, opener)
+
+
+def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
+    members = []
+    for count, member in enumerate(bundle):
+        if count > limits.members:
+            raise _too_many(root, limits)
+        if member.issym() or member.islnk() or member.isdev():
+            raise ReadError(f"{root.name} must hold plain files only.", got=f"{member.name} is a link or device.")
+        if member.isfile() and not _is_litter(member.name):
+            members.append(member)
+    _check_members(root, [(member.name, member.size) for member in members], limits)
+    by_name = {_plain_name(member.name): member for member in members}
+
+    def opener(name: str) -> IO[bytes]:
+        stream = bundle.extractfile(by_name[name])
+        if stream is None:
+            raise ReadError(f"{name} must be a plain file.", got="It has no content.")
+        return _unpacked(stream, by_name[name].name, by_name[name].size, limits)
+
+    return Container(root, "tar", tuple(sorted(by_name)), limits, opener)
+
+
+def _tar_stream(root: Path, limits: Limits) -> IO[bytes]:
+    """The tar itself, unpacked on the fly when it is gzip, bzip2 or xz."""
+    raw = root.open("rb")
+    return _unwrapped(raw, root.name, root.stat().st_size, limits)
+
+
+def _sevenzip(root: Path, limits: Limits) -> Container:
+    members = [(name, size) for name, size in sevenzip.list_members(root) if not _is_litter(name)]
+    _check_members(root, members, limits)
+    by_name = {_plain_name(name): name for name, _ in members}
+    sizes = dict(members)
+
+    def opener(name: str) -> IO[bytes]:
+        member = by_name[name]
+        stream = _Limited(sevenzip.open_member(root, member), name, root.stat().st_size, limits)
+        return _unpacked(cast("IO[bytes]", io.BufferedReader(stream, 1 << 20)), member, sizes[member], limits)
+
+    return Container(root, "7z", tuple(sorted(by_name)), limits, opener)
+
+
+def _check_members(root: Path, members: list[tuple[str, int]], limits: Limits) -> None:
+    if not members:
+        raise ReadError(f"{root.name} must hold an export.", got="The archive is empty.", hint="export it again")
+    if len(members) > limits.members:
+        raise _too_many(root, limits)
+    seen: set[str] = set()
+    for raw, size in members:
+        name = raw.replace("\\", "/")
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or re.match(r"^[A-Za-z]:", name):
+            raise ReadError(f"Names in {root.name} must stay inside it.", got=f"Found {raw!r}.")
+        if _plain_name(name) in seen:
+            raise ReadError(f"Names in {root.name} must be unique.", got=f"{raw!r} occurs twice.")
+        seen.add(_plain_name(name))
+        if size > limits.member_bytes:
+            raise ReadError(f"A file in {root.name} may have {limits.member_bytes:,} bytes.", got=f"{raw!r}: {size:,}.")
+    total = sum(size for _, size in members)
+    if total > limits.total_bytes:
+        raise ReadError(f"{root.name} may unpack to {limits.total_bytes:,} bytes.", got=f"{total:,} bytes.")
+    if total > max(limits.ratio_from_bytes, limits.ratio * root.stat().st_size):
+        raise _bomb(root.name, limits)
+
+
+def _too_many(root: Path, limits: Limits) -> ReadError:
+    return ReadError(f"{root.name} may hold {limits.members:,} files.", got="It holds more.")
+
+
+def _is_litter(name: str) -> bool:
+    """Files a desktop leaves beside an export (macOS resource forks, .DS_Store, Thumbs.db); never part of it."""
+    *folders, last = name.replace("\\", "/").split("/")
+    return last.startswith(".") or last.lower() in ("thumbs.db", "desktop.ini") or "__MACOSX" in folders
+
+
+def _plain_name(name: str) -> str:
+    clean = _ODD.sub("\ufffd", name.replace("\\", "/").removeprefix("./"))
+    suffix = PurePosixPath(clean).suffix.lower()
+    return clean[: -len(suffix)] if suffix in _PACKED else clean
+
+
+def _unpacked(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]:
+    """Unpack gzip, bzip2 or xz on the fly when name and first bytes say so."""
+    return _unwrapped(raw, name, size, limits) if PurePosixPath(name).suffix.lower() in _PACKED else raw
+
+
+def _unwrapped(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]:
+    head = cast("io.BufferedReader", raw).peek(5)[:5]
+    packed = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+    if packed is None:
+        return raw
+    return cast("IO[bytes]", io.BufferedReader(_Limited(_PACKED[packed](raw), name, size, limits, raw), 1 << 20))
+
+
+def _is_tar(root: Path, limits: Limits) -> bool:
+    try:
+        with _tar_stream(root, limits) as stream, tarfile.open(fileobj=stream, mode="r:") as bundle:
+            return bundle.next() is not None
+    except _DAMAGED:
+        return False
+
+
+def _bomb(name: str, limits: Limits) -> ReadError:
+    return ReadError(
+        f"{name} may unpack to {limits.ratio:.0f} times its packed size.",
+        got="It unpacks to more: this looks like an archive bomb.",
+        hint="unpack it yourself if you trust it, and give the folder",
+    )
+
+
+class _Limited(io.RawIOBase):
+    """What a packed stream yields; stops at the ratio and size caps, whether it is read or skipped."""
+
+    def __init__(
+        self, stream: IO[bytes], name: str, packed_bytes: int, limits: Limits, packed: IO[bytes] | None = None
+    ) -> None:
+        self._stream, self._name, self._limits, self._at, self._under = stream, name, limits, 0, packed
+        most = max(limits.ratio_from_bytes, limits.ratio * max(packed_bytes, 1))
+        self._most = min(most, limits.member_bytes)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._check(offset + (self._at if whence == io.SEEK_CUR else 0))
+        self._at = self._stream.seek(offset, whence)
+        return self._at
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        data = self._stream.read(len(view))
+        view[: len(data)] = data
+        self._at += len(data)
+        self._check(self._at)
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        if self._under is not None:
+            self._under.close()
+        super().close()
+
+    def _check(self, position: int) -> None:
+        if position > self._most:
+            raise _bomb(self._name, self._limits)

@@ -1,0 +1,5 @@
+"""Who talks across roles, held against null models."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,16 @@
+from .claims import MixingDraws as MixingDraws
+from .claims import cross_role_change as cross_role_change
+from .claims import cross_role_ladder as cross_role_ladder
+from .claims import cross_role_level as cross_role_level
+from .claims import draw_mixing as draw_mixing
+from .claims import list_silent_pairs as list_silent_pairs
+from .claims import mixing_ladder as mixing_ladder
+from .claims import mixing_matrix as mixing_matrix
+from .indices import assortativity as assortativity
+from .indices import coleman_homophily as coleman_homophily
+from .indices import cross_role_share as cross_role_share
+from .indices import ei_index as ei_index
+from .levels import hierarchy_flow as hierarchy_flow
+from .new_ties import list_new_ties as list_new_ties
+from .new_ties import novel_tie_share as novel_tie_share
+from .nulls import Null as Null

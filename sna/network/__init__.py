@@ -1,0 +1,5 @@
+"""Ties between people, their export, centrality and brokerage."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

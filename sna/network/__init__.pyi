@@ -1,0 +1,13 @@
+from .brokerage import bridging_loss as bridging_loss
+from .brokerage import brokerage_roles as brokerage_roles
+from .brokerage import brokerage_totals as brokerage_totals
+from .brokerage import list_bridges as list_bridges
+from .centrality import betweenness as betweenness
+from .centrality import constraint as constraint
+from .centrality import hits as hits
+from .centrality import pagerank as pagerank
+from .centrality import reach as reach
+from .centrality import strength as strength
+from .network import Network as Network
+from .network import build_network as build_network
+from .network import network_from_edges as network_from_edges

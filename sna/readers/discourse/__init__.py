@@ -1,0 +1,1 @@
+"""Discourse: JSON pages, admin CSV, SQL backup, live database."""

@@ -1,0 +1,388 @@
+"""Discourse tables to a Forum: posts and parents, mentions, signals and events. The same for every kind of export."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import polars as pl
+
+from sna.forum import Forum
+from sna.readers.collect import Collector, ReadOptions
+from sna.readers.discourse.people import people_frame, role_spells, usernames, write_memberships
+from sna.readers.discourse.tables import Tables, is_true, merged_rows, moment, preferred_first
+from sna.schema import TIME
+
+_SMALL_ACTION, _WHISPER = "3", "4"
+_ACTION_KINDS = {"1": "bookmark", "2": "like", "3": "flag", "4": "flag", "6": "flag", "7": "flag", "8": "flag"}
+_ACTION_KINDS |= {"9": "flag", "10": "flag"}
+_HEARTS = ("heart", "+1", "thumbsup")
+
+
+def make_forum(
+    tables: Tables,
+    options: ReadOptions,
+    *,
+    collector: Collector,
+    capabilities: Mapping[str, str],
+    files: tuple[str, ...] = (),
+    exported_at: datetime | None = None,
+) -> Forum:
+    """Turn the gathered rows into a Forum; private messages, restricted categories and whispers only when asked."""
+    tables.merge("users", "id", newest="seen_at")
+    topics = _topics(tables, options)
+    posts, hidden = _split_private(_placed_posts(tables, topics), options, collector)
+    _write_people(tables, collector)
+    _write_posts(posts, collector)
+    _note_incomplete(tables, topics, collector)
+    _write_mentions(tables, posts, collector)
+    reactions = _reactions(tables, collector)
+    named = pl.concat([reactions, _actions(tables, reactions, collector), _bookmarks(tables, collector)])
+    for signals in (named, _anonymous_likes(tables, named), _acceptances(tables, posts)):
+        _write_signals(signals, hidden, collector)
+    _write_events(tables, topics, collector)
+    write_memberships(tables, collector)
+    coverage = "all spaces" if options.include_private else "public categories"
+    return collector.forum(capabilities=capabilities, files=files, exported_at=exported_at, coverage=coverage)
+
+
+def _topics(tables: Tables, options: ReadOptions) -> pl.DataFrame:
+    """One row per topic: title, category, and why it is private (null when it is not, or when that was asked for)."""
+    topics = merged_rows(tables.get("topics"), "id").rename({"id": "topic_id", "deleted_at": "topic_deleted_at"})
+    spaces = _spaces(tables).select("category_id", "_restricted")
+    return (
+        topics.drop("user_id", "created_at", "posts_count")
+        .join(spaces, on="category_id", how="left", maintain_order="left")
+        .with_columns(_private_reason(options).alias("_private"))
+        .drop("_restricted")
+    )
+
+
+def _private_reason(options: ReadOptions) -> pl.Expr:
+    if options.include_private:
+        return pl.lit(None, pl.String)
+    return (
+        pl.when(pl.col("archetype") == "private_message")
+        .then(pl.lit("private_message"))
+        .when(pl.col("_restricted"))
+        .then(pl.lit("restricted_category"))
+    )
+
+
+def _spaces(tables: Tables) -> pl.DataFrame:
+    """Category id to its name, its parent's name before it, and whether only some may read it."""
+    rows = merged_rows(tables.get("categories"), "id")
+    parents = rows.select(pl.col("id").alias("parent_category_id"), pl.col("name").alias("_parent"))
+    return rows.join(parents, on="parent_category_id", how="left", maintain_order="left").select(
+        pl.col("id").alias("category_id"),
+        pl.concat_str("_parent", "name", separator=" / ", ignore_nulls=True).alias("space"),
+        is_true("read_restricted").alias("_restricted"),
+    )
+
+
+def _placed_posts(tables: Tables, topics: pl.DataFrame) -> pl.DataFrame:
+    """Posts with their topic's facts, in an order that does not depend on the export's."""
+    names = usernames(tables).rename({"person_id": "_person"})
+    posts = preferred_first(tables.get("posts"), "id").with_columns(pl.col("username").str.to_lowercase())
+    posts = (
+        posts.join(names, on="username", how="left", maintain_order="left")
+        .join(topics.rename({"category_id": "_category"}), on="topic_id", how="left", maintain_order="left")
+        .with_columns(
+            pl.coalesce("_category", "category_id").alias("category_id"),
+            pl.coalesce("user_id", "_person").alias("user_id"),
+        )
+    )
+    space = pl.coalesce("space", "category_id")
+    message = pl.col("archetype") == "private_message"
+    return posts.join(_spaces(tables), on="category_id", how="left", maintain_order="left").with_columns(
+        pl.when(message).then(pl.lit("private message")).otherwise(space).alias("space"),
+    )
+
+
+def _split_private(posts: pl.DataFrame, options: ReadOptions, collector: Collector) -> tuple[pl.DataFrame, pl.Series]:
+    """Posts to keep, and the ids of those withheld (counted by reason)."""
+    small = pl.when(pl.col("post_type") == _SMALL_ACTION).then(pl.lit("small_action"))
+    whisper = pl.when((pl.col("post_type") == _WHISPER) & (not options.include_private)).then(pl.lit("whisper"))
+    marked = posts.with_columns(pl.coalesce(small, _private_reason(options), whisper).alias("_reason"))
+    withheld = marked.filter(pl.col("_reason").is_not_null())
+    for reason, n in withheld.group_by("_reason").len().sort("_reason").iter_rows():
+        collector.withhold("posts", reason, file="", n=n)
+    return marked.filter(pl.col("_reason").is_null()), withheld["id"]
+
+
+def _write_people(tables: Tables, collector: Collector) -> None:
+    everybody = people_frame(tables)
+    collector.add_frame("people", everybody.filter("listed").drop("listed"))
+    collector.replace("people", everybody.drop("listed"))
+    collector.add_frame("roles", role_spells(tables))
+
+
+def _write_posts(posts: pl.DataFrame, collector: Collector) -> None:
+    """Add the posts with their parents, and say which parents or times could not be used."""
+    made = _with_parents(posts)
+    for post, number in made.filter("_lost").select("id", "reply_to_post_number").sort("id").iter_rows():
+        collector.note(
+            "posts",
+            "parent_missing",
+            kind="repaired",
+            position=f"post_id {post}",
+            detail=f"reply to post number {number}",
+        )
+    written = made.select(
+        pl.col("id").alias("post_id"),
+        pl.col("topic_id").alias("thread_id"),
+        "parent_id",
+        "parent_basis",
+        pl.col("user_id").alias("author_id"),
+        moment("created_at").alias("created_at"),
+        "space",
+        pl.when(pl.col("_root")).then(pl.lit("root")).otherwise(pl.lit("reply")).alias("kind"),
+        pl.when(pl.col("_root")).then(pl.col("title")).alias("title"),
+        "text",
+        pl.when(pl.col("version").cast(pl.Int64, strict=False) > 1)
+        .then(pl.coalesce(moment("last_version_at"), moment("updated_at")))
+        .alias("edited_at"),
+        pl.coalesce(
+            moment("deleted_at"),
+            pl.when(is_true("user_deleted")).then(moment("updated_at")),
+            moment("topic_deleted_at"),
+        ).alias("deleted_at"),
+    )
+    for post in written.filter(pl.col("created_at").is_null())["post_id"].sort():
+        collector.note("posts", "bad_time", position=f"post_id {post}")
+    collector.add_frame("posts", written)
+
+
+def _with_parents(posts: pl.DataFrame) -> pl.DataFrame:
+    """Recorded reply, else the first post quoted, else (by rule) the topic's first post; and how we know."""
+    index = posts.filter(pl.col("id").is_first_distinct() & pl.col("post_number").is_not_null())
+    index = index.sort(pl.col("id").cast(pl.Int64, strict=False), "id", nulls_last=True).unique(
+        ["topic_id", "post_number"], keep="first", maintain_order=True
+    )
+    places = index.select("topic_id", pl.col("post_number").alias("_number"), pl.col("id").alias("_at"))
+
+    def find(number: pl.Expr, name: str) -> pl.Series:
+        keys = posts.select("topic_id", number.cast(pl.String).alias("_number"))
+        found = keys.join(places, on=["topic_id", "_number"], how="left", maintain_order="left")
+        return found["_at"].alias(name)
+
+    numbers = {"_reply": "reply_to_post_number", "_quote": "quote_post_number"}
+    wide = posts.with_columns(
+        *(find(pl.col(column), name) for name, column in numbers.items()), find(pl.lit("1"), "_first")
+    )
+    replies = pl.col("reply_to_post_number").is_not_null()
+    root = pl.col("post_number").eq_missing("1")
+    earlier = pl.col("quote_post_number").cast(pl.Int64, strict=False) < pl.col("post_number").cast(
+        pl.Int64, strict=False
+    )
+    quoted = pl.col("_quote").is_not_null() & earlier.fill_null(False)
+    return wide.with_columns(
+        root.alias("_root"),
+        (replies & pl.col("_reply").is_null() & ~root).alias("_lost"),
+        pl.when(root)
+        .then(None)
+        .when(replies)
+        .then("_reply")
+        .when(quoted)
+        .then("_quote")
+        .otherwise("_first")
+        .alias("parent_id"),
+    ).with_columns(
+        pl.when(pl.col("parent_id").is_null())
+        .then(pl.lit("none"))
+        .when(replies)
+        .then(pl.lit("explicit"))
+        .when(quoted)
+        .then(pl.lit("quote"))
+        .otherwise(pl.lit("root_default"))
+        .alias("parent_basis"),
+    )
+
+
+def _note_incomplete(tables: Tables, topics: pl.DataFrame, collector: Collector) -> None:
+    """Topic files hold only their first posts (20 by default): say where posts are missing."""
+    found = tables.get("posts").group_by("topic_id").agg(pl.col("id").n_unique().alias("_found"))
+    short = (
+        topics.join(found, on="topic_id", how="left")
+        .with_columns(pl.col("_found").fill_null(0), pl.col("stream_length").cast(pl.Int64, strict=False))
+        .filter(pl.col("_found") < pl.col("stream_length"))
+    )
+    for topic, found_here, length in short.select("topic_id", "_found", "stream_length").sort("topic_id").iter_rows():
+        text = f"{found_here} of {length} posts; fetch the rest with /t/{topic}/posts.json?post_ids[]="
+        collector.note("posts", "topic_incomplete", position=f"topic {topic}", detail=text)
+
+
+def _write_mentions(tables: Tables, posts: pl.DataFrame, collector: Collector) -> None:
+    """Mentions the database recorded, then those marked in the text that it did not."""
+    kept = posts.select(pl.col("id").alias("post_id")).unique()
+    recorded = tables.get("user_actions").filter(pl.col("action_type") == "7")
+    structured = recorded.select(
+        pl.col("target_post_id").alias("post_id"),
+        pl.col("user_id").alias("person_id"),
+        pl.lit("structured").alias("basis"),
+    )
+    marked = tables.get("post_mentions").with_columns(pl.col("username").str.to_lowercase()).unique()
+    marked = marked.join(kept, on="post_id", how="semi").join(usernames(tables), on="username", how="left")
+    for post, name in (
+        marked.filter(pl.col("person_id").is_null()).select("post_id", "username").sort(pl.all()).iter_rows()
+    ):
+        collector.reject("mentions", "unknown_person", file="", position=f"post_id {post}", detail=f"@{name}")
+    text = marked.filter(pl.col("person_id").is_not_null()).select(
+        "post_id", "person_id", pl.lit("markup").alias("basis")
+    )
+    both = pl.concat([structured.join(kept, on="post_id", how="semi"), text])
+    collector.add_frame("mentions", both.unique(["post_id", "person_id"], keep="first", maintain_order=True))
+
+
+def _write_signals(signals: pl.DataFrame, hidden: pl.Series, collector: Collector) -> None:
+    private = pl.col("post_id").is_in(hidden.implode())
+    collector.add_frame("signals", _told(signals, private, "private_space", collector))
+
+
+def _signal(post: pl.Expr, kind: pl.Expr, person: pl.Expr, at: pl.Expr, n: pl.Expr | None = None) -> list[pl.Expr]:
+    return [
+        post.alias("post_id"),
+        person.cast(pl.String).alias("person_id"),
+        kind.alias("kind"),
+        at.alias("at"),
+        (pl.lit(1, pl.Int64) if n is None else n).alias("n"),
+    ]
+
+
+def _reaction_kind() -> pl.Expr:
+    code = pl.col("reaction_value")
+    return pl.when(code.is_in(_HEARTS)).then(pl.lit("like")).otherwise(pl.lit("emoji:") + code)
+
+
+def _reactions(tables: Tables, collector: Collector) -> pl.DataFrame:
+    """Who reacted with what (databases), or how many did (JSON)."""
+    reactions = tables.get("discourse_reactions_reactions")
+    if not tables.has("discourse_reactions_reaction_users"):
+        count = pl.col("reaction_users_count").cast(pl.Int64, strict=False)
+        nobody, never = pl.lit(None), pl.lit(None, TIME)
+        return reactions.filter(count > 0).select(_signal(pl.col("post_id"), _reaction_kind(), nobody, never, count))
+    users = tables.get("discourse_reactions_reaction_users").join(
+        reactions.select(pl.col("id").alias("reaction_id"), "reaction_value"), on="reaction_id", how="left"
+    )
+    return _told(users, pl.col("reaction_value").is_null(), "reaction_unknown", collector).select(
+        _signal(pl.col("post_id"), _reaction_kind(), pl.col("user_id"), moment("created_at"))
+    )
+
+
+def _actions(tables: Tables, reactions: pl.DataFrame, collector: Collector) -> pl.DataFrame:
+    """Likes, bookmarks and flags by person; the like that the reactions plugin writes beside a reaction is not two."""
+    kind = pl.col("post_action_type_id").replace_strict(_ACTION_KINDS, default=None, return_dtype=pl.String)
+    actions = tables.get("post_actions").with_columns(kind.alias("_kind"))
+    standing = _told(actions, pl.col("deleted_at").is_not_null(), "undone", collector)
+    kept = _told(standing, pl.col("_kind").is_null(), "other_action", collector)
+    signals = kept.select(_signal(pl.col("post_id"), pl.col("_kind"), pl.col("user_id"), moment("created_at")))
+    likes = signals.filter(pl.col("kind") == "like")
+    twice = likes.join(reactions, on=["post_id", "person_id"], how="semi")
+    if twice.height:
+        collector.withhold("signals", "same_as_reaction", file="", n=twice.height)
+    single = likes.join(reactions, on=["post_id", "person_id"], how="anti")
+    return pl.concat([single, signals.filter(pl.col("kind") != "like")])
+
+
+def _bookmarks(tables: Tables, collector: Collector) -> pl.DataFrame:
+    rows = tables.get("bookmarks")
+    on_post = pl.when(pl.col("bookmarkable_type") == "Post").then("bookmarkable_id").otherwise("post_id")
+    rows = _told(rows.with_columns(on_post.alias("post_id")), pl.col("post_id").is_null(), "not_on_a_post", collector)
+    return rows.select(_signal(pl.col("post_id"), pl.lit("bookmark"), pl.col("user_id"), moment("created_at")))
+
+
+def _told(signals: pl.DataFrame, out: pl.Expr, reason: str, collector: Collector) -> pl.DataFrame:
+    """Rows for which ``out`` does not hold; the others are counted as withheld."""
+    marked = signals.with_columns(out.fill_null(False).alias("_out"))
+    if n := marked.filter("_out").height:
+        collector.withhold("signals", reason, file="", n=n)
+    return marked.filter(~pl.col("_out")).drop("_out")
+
+
+def _anonymous_likes(tables: Tables, named: pl.DataFrame) -> pl.DataFrame:
+    """Counts of likes without names, less those whose names are known."""
+    known = named.filter(pl.col("kind") == "like").group_by("post_id").agg(pl.col("n").sum().alias("_known"))
+    count = pl.col("like_count").cast(pl.Int64, strict=False)
+    rows = tables.get("posts").with_columns(pl.col("id").alias("post_id"), count.alias("_count"))
+    rows = preferred_first(rows, "post_id").unique("post_id", keep="first", maintain_order=True)
+    rows = rows.join(known, on="post_id", how="left")
+    left = pl.col("_count") - pl.col("_known").fill_null(0)
+    nobody, never = pl.lit(None), pl.lit(None, TIME)
+    return rows.filter(left > 0).select(_signal(pl.col("post_id"), pl.lit("like"), nobody, never, left))
+
+
+def _acceptances(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
+    """Accepted answers from the table of newer versions, the custom fields of older ones, and the activity log."""
+    fields = pl.concat(_solved_fields(tables)).with_columns(pl.lit(1).alias("_rank"))
+    accepted = pl.concat([_solved_topics(tables, posts).with_columns(pl.lit(3).alias("_rank")), fields])
+    log = tables.get("user_actions").filter(pl.col("action_type") == "15")
+    logged = log.select(
+        pl.col("target_post_id").alias("post_id"), pl.col("acting_user_id").alias("person_id"), "created_at"
+    )
+    logged = logged.join(accepted, on="post_id", how="semi").with_columns(pl.lit(2).alias("_rank"))
+    merged = merged_rows(pl.concat([accepted, logged]), "post_id", newest="_rank")
+    return merged.select(_signal(pl.col("post_id"), pl.lit("accept"), pl.col("person_id"), moment("created_at")))
+
+
+def _solved_topics(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
+    numbers = posts.select("topic_id", pl.col("post_number").alias("answer_post_number"), pl.col("id").alias("_post"))
+    names = usernames(tables).rename({"username": "_name", "person_id": "_person"})
+    return (
+        tables.get("discourse_solved_solved_topics")
+        .with_columns(pl.col("accepter_username").str.to_lowercase().alias("_name"))
+        .join(numbers.unique(["topic_id", "answer_post_number"]), on=["topic_id", "answer_post_number"], how="left")
+        .join(names, on="_name", how="left")
+        .select(
+            pl.coalesce("answer_post_id", "_post").alias("post_id"),
+            pl.coalesce("accepter_user_id", "_person").alias("person_id"),
+            "created_at",
+        )
+        .filter(pl.col("post_id").is_not_null())
+    )
+
+
+def _solved_fields(tables: Tables) -> list[pl.DataFrame]:
+    nobody = pl.lit(None, pl.String).alias("person_id")
+    on_topic = tables.get("topic_custom_fields").filter(pl.col("name") == "accepted_answer_post_id")
+    on_post = tables.get("post_custom_fields").filter((pl.col("name") == "is_accepted_answer") & is_true("value"))
+    return [
+        on_topic.select(pl.col("value").alias("post_id"), nobody, "created_at").filter(pl.col("post_id") != ""),
+        on_post.select("post_id", nobody, "created_at"),
+    ]
+
+
+def _write_events(tables: Tables, topics: pl.DataFrame, collector: Collector) -> None:
+    """Visits by day, first views of topics, and how many posts of a topic a person read."""
+    visits = tables.get("user_visits")
+    day = moment("visited_at")
+    collector.add_frame("events", visits.select(_event(pl.lit("visit"), pl.lit(None, pl.String), day)))
+    views = _public(tables.get("topic_views"), topics, collector)
+    collector.add_frame("events", views.select(_event(pl.lit("view"), pl.col("topic_id"), moment("viewed_at"))))
+    reads = tables.get("post_timings").group_by("topic_id", "user_id").agg(pl.col("n").cast(pl.Int64).sum())
+    reads = _public(reads, topics, collector)
+    never = pl.lit(None, TIME)
+    collector.add_frame("events", reads.select(_event(pl.lit("read"), pl.col("topic_id"), never, pl.col("n"))))
+    if tables.timings_read:
+        text = f"{tables.timings_read} rows of post_timings became one event per person and topic; n is posts read"
+        collector.note("events", "timings_summed", detail=text)
+
+
+def _event(kind: pl.Expr, subject: pl.Expr, at: pl.Expr, n: pl.Expr | None = None) -> list[pl.Expr]:
+    number = pl.lit(1, pl.Int64) if n is None else n
+    return [
+        pl.col("user_id").alias("person_id"),
+        kind.alias("kind"),
+        subject.alias("object"),
+        at.alias("at"),
+        number.alias("n"),
+    ]
+
+
+def _public(rows: pl.DataFrame, topics: pl.DataFrame, collector: Collector) -> pl.DataFrame:
+    """Rows by known persons on topics that are not private."""
+    private = topics.filter(pl.col("_private").is_not_null())["topic_id"]
+    nobody, hidden = pl.col("user_id").is_null(), pl.col("topic_id").is_in(private.implode()).fill_null(False)
+    for reason, rule in (("anonymous", nobody), ("private_space", ~nobody & hidden)):
+        if n := rows.filter(rule).height:
+            collector.withhold("events", reason, file="", n=n)
+    return rows.filter(~nobody & ~hidden)

@@ -1,0 +1,1 @@
+"""Mailing lists: mbox archives, their threads and the people behind disguised addresses."""

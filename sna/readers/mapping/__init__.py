@@ -1,0 +1,1 @@
+"""Declarative mappings (YAML) for everything else, with presets."""

@@ -1,0 +1,320 @@
+"""Where a mapping finds its rows: tables of an SQL dump, CSV files, table XML; items of JSON, BSON and Atom files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+import polars as pl
+from lxml import etree
+
+from sna.errors import ReadError, SnaError
+from sna.formats.bson import read_bson
+from sna.formats.container import Container
+from sna.formats.frames import Loaded, flatten, issue_rows, load_member, parse_json
+from sna.formats.sqldump import list_sql_tables, looks_like_sql, read_sql_tables
+from sna.forum import make_issues
+from sna.readers.collect import from_epoch
+
+_TABLE_FILES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
+_ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+@dataclass(frozen=True)
+class TableAt:
+    """Where a table lies: kind ("sql", "xml", "file"), member, the name there, its columns."""
+
+    kind: str
+    member: str
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass
+class Rows:
+    """Rows of one source: all text, with ``_file`` and ``_at`` (position); and what could not be read."""
+
+    frame: pl.DataFrame
+    n_read: int
+    issues: list[pl.DataFrame] = field(default_factory=list)
+    n_lost: int = 0
+
+
+def list_tables(container: Container, *, dialect: Mapping[str, str] | None = None) -> list[TableAt]:
+    """All tables of an export: of SQL dumps, table XML, and one per CSV file (named like the file)."""
+    found = []
+    for name in container.names:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in (".sql", ".dump"):
+            if looks_like_sql(container.peek(name)):
+                tables = list_sql_tables(container, name).items()
+                found += [TableAt("sql", name, table, tuple(columns)) for table, columns in tables]
+        elif suffix == ".xml":
+            if b"<table name=" in container.peek(name, 4096):
+                parts = _xml_tables(container, name).items()
+                found += [TableAt("xml", name, table, tuple(columns)) for table, (columns, _) in parts]
+        elif suffix in _TABLE_FILES:
+            found.append(TableAt("file", name, PurePosixPath(name).stem, _header(container, name, dialect or {})))
+    return found
+
+
+def _header(container: Container, name: str, dialect: Mapping[str, str]) -> tuple[str, ...]:
+    """Columns of a table file from its first bytes; none when it is no table."""
+    suffix = PurePosixPath(name).suffix.lower()
+    try:
+        if suffix in (".parquet", ".pq"):
+            return tuple(load_member(container, name).frame.columns)
+        first = container.peek(name).splitlines()[0].decode("utf-8-sig", "replace")
+        if suffix in (".jsonl", ".ndjson"):
+            record = parse_json(first.encode())
+            return tuple(flatten(record)) if isinstance(record, dict) else ()
+        sep = dialect.get("sep") or max(",;\t|", key=first.count)
+        return tuple(cell.strip().strip('"') for cell in first.split(sep))
+    except (SnaError, IndexError, ValueError):
+        return ()
+
+
+def resolve_tables(tables: Sequence[TableAt], needed: Mapping[str, Sequence[str]]) -> dict[str, TableAt] | None:
+    """Find the needed tables under one common prefix (phpbb_, mybb_, flarum_...); None when one is not there."""
+    by_name = {table.name.lower(): table for table in tables}
+    key = next(iter(needed))
+    prefixes = sorted({name[: -len(key)] for name in by_name if name.endswith(key.lower())}, key=len)
+    for prefix in prefixes:
+        chosen = {name: by_name.get(f"{prefix}{name}".lower()) for name in needed}
+        if all(at and {c.lower() for c in needed[n]} <= {c.lower() for c in at.columns} for n, at in chosen.items()):
+            rest = {n[len(prefix) :]: at for n, at in by_name.items() if n.startswith(prefix)}
+            return rest | {n: at for n, at in chosen.items() if at}
+    return None
+
+
+def load_tables(
+    container: Container, places: Iterable[TableAt], *, dialect: Mapping[str, str], encoding: str | None
+) -> dict[tuple[str, str], Rows]:
+    """Read the tables at these places, each dump only once; by (member, table name)."""
+    wanted: dict[str, list[TableAt]] = defaultdict(list)
+    for place in places:
+        wanted[place.member].append(place)
+    loaded: dict[tuple[str, str], Rows] = {}
+    for member, here in wanted.items():
+        if here[0].kind == "sql":
+            loaded |= _load_sql(container, member, [place.name for place in here])
+        elif here[0].kind == "xml":
+            tables = _xml_tables(container, member)
+            loaded |= {(member, p.name): _rows_of(tables[p.name][1], member, columns=tables[p.name][0]) for p in here}
+        else:
+            rows = load_member(
+                container, member, sep=dialect.get("sep"), escape=dialect.get("escape"), encoding=encoding
+            )
+            loaded[member, here[0].name] = _from_loaded(rows)
+    return loaded
+
+
+def _from_loaded(loaded: Loaded) -> Rows:
+    lines = loaded.lines if loaded.lines is not None else pl.int_range(1, loaded.frame.height + 1, eager=True)
+    place = "line " if loaded.lines is not None else "row "
+    frame = loaded.frame.select(pl.all().cast(pl.String)).with_columns(
+        pl.lit(loaded.name).alias("_file"), (place + lines.cast(pl.String)).alias("_at")
+    )
+    return Rows(frame, loaded.n_read, loaded.issues, loaded.n_read - loaded.frame.height)
+
+
+def _load_sql(container: Container, member: str, names: list[str]) -> dict[tuple[str, str], Rows]:
+    values: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    bad: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
+    for table, columns, row, raw in read_sql_tables(container, member, names):
+        number = len(values[table]) + len(bad[table]) + 1
+        if row is None:
+            bad[table].append((f"{table} row {number}", raw))
+        else:
+            values[table].append(dict(zip(columns, row, strict=True)))
+    loaded = {}
+    for name in names:
+        rows = _rows_of(values[name], member, place=f"{name} row ")
+        if bad[name]:
+            lost = pl.DataFrame([(at, "") for at, _ in bad[name]], schema=["position", "detail"], orient="row")
+            rows.issues.append(issue_rows(lost, table="posts", reason="damaged_row", kind="rejected", file=member))
+            rows.n_lost = len(bad[name])
+            rows.n_read += len(bad[name])
+        loaded[member, name] = rows
+    return loaded
+
+
+def _rows_of(
+    records: Sequence[Mapping[str, Any]], member: str, *, place: str = "row ", columns: Sequence[str] = ()
+) -> Rows:
+    """Rows as text columns; a column that first appears late is there too."""
+    names = list(dict.fromkeys([*columns, *(key for record in records for key in record)]))
+    data = {name: pl.Series(name, [record.get(name) for record in records], dtype=pl.String) for name in names}
+    number = pl.int_range(1, len(records) + 1, eager=True).cast(pl.String)
+    frame = pl.DataFrame(data | {"_file": pl.Series([member] * len(records), dtype=pl.String), "_at": place + number})
+    return Rows(frame, len(records))
+
+
+def load_items(container: Container, pattern: str, items: str, *, whole: Collection[str] = ()) -> Rows:
+    """Records of all files that match: JSON (list, or lists under a dotted path), JSONL, BSON, Atom entries.
+
+    Nested objects become dotted columns, lists stay JSON text (see `explode` of a mapping), and so do the columns in
+    ``whole``. What stands beside the list in its file is there under names that start with ``^``.
+    """
+    names = [name for name in container.names if fnmatch(PurePosixPath(name).name.lower(), pattern.lower())]
+    parts, issues, n_lost = [], [], 0
+    for name in names:
+        try:
+            records = list(_records(container, name, items))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, SnaError):
+                raise
+            raise ReadError(f"{name} must be whole.", got=f"{error}.", hint="export it again") from error
+        good = [record for record in records if isinstance(record, dict)]
+        n_bad = len(records) - len(good)
+        if n_bad:
+            issues.append(make_issues("posts", "not_an_object", kind="rejected", n=n_bad, file=name))
+            n_lost += n_bad
+        parts.append(_rows_of([_flat(_plain(record), whole) for record in good], name).frame)
+    frame = pl.concat(parts, how="diagonal") if parts else _rows_of([], "").frame
+    return Rows(frame, frame.height + n_lost, issues, n_lost)
+
+
+def _records(container: Container, name: str, items: str) -> Iterator[Any]:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix == ".bson":
+        with container.open(name) as stream:
+            yield from read_bson(stream)
+    elif suffix in (".xml", ".atom"):
+        yield from _atom_entries(container, name)
+    elif suffix in (".jsonl", ".ndjson"):
+        yield from (parse_json(line) for line in container.lines(name) if line.strip())
+    else:
+        with container.open(name) as stream:
+            data = _whole(stream)
+        path = [part for part in items.split(".") if part]
+        around = _around(data, path)
+        for record in _under(data, path):
+            yield record | around if isinstance(record, dict) else record
+
+
+def _flat(record: dict[str, Any], whole: Collection[str]) -> dict[str, str | None]:
+    kept = {
+        key: json.dumps(value, sort_keys=True)
+        for key, value in record.items()
+        if key in whole and isinstance(value, dict)
+    }
+    return flatten({key: value for key, value in record.items() if key not in kept}) | kept
+
+
+def _around(data: Any, path: Sequence[str]) -> dict[str, Any]:
+    """What stands beside the list of records: the channel of its messages, say."""
+    if not path or not isinstance(data, dict):
+        return {}
+    return {f"^{key}": value for key, value in data.items() if key != path[0] and not isinstance(value, list)}
+
+
+def _whole(stream: IO[bytes]) -> Any:
+    data = stream.read().removeprefix(b"\xef\xbb\xbf")
+    try:
+        return parse_json(data)
+    except ValueError:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if len(lines) > 1 and lines[0].lstrip().startswith(b"{") and lines[0].rstrip().endswith(b"}"):
+            return [parse_json(line) for line in lines]
+        raise
+
+
+def _under(data: Any, path: Sequence[str]) -> Iterator[Any]:
+    """Items under a dotted path; lists on the way are walked through."""
+    if isinstance(data, list):
+        for item in data:
+            yield from _under(item, path) if path else iter((item,))
+    elif not path:
+        yield data
+    elif isinstance(data, dict) and path[0] in data:
+        yield from _under(data[path[0]], path[1:])
+
+
+def _plain(value: Any) -> Any:
+    """Mongo's extended JSON ({"$oid": ...}, {"$date": ...}) as plain values."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        key, inner = next(iter(value.items()))
+        if key == "$date":
+            return _plain_date(inner if not isinstance(inner, dict) else next(iter(inner.values()), None))
+        if key in ("$oid", "$numberLong", "$numberInt", "$numberDouble"):
+            return inner
+    return {key: _plain(item) for key, item in value.items()}
+
+
+def _plain_date(value: Any) -> Any:
+    """Mongo's dates, ISO text or milliseconds (in one file both occur), as ISO text."""
+    number = isinstance(value, int | str) and str(value).lstrip("-").isdecimal()
+    when = from_epoch(int(value), unit="ms") if number else None
+    return when.isoformat() if when else value
+
+
+def _parsed(stream: IO[bytes], name: str) -> Any:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        tree = etree.parse(stream, parser)
+    except etree.XMLSyntaxError as error:
+        raise ReadError(f"{name} must be whole XML.", got=f"{error}.", hint="export it again") from error
+    if tree.docinfo.doctype:
+        raise ReadError(f"{name} must not declare a document type.", got="It has a DOCTYPE.", hint="remove that line")
+    return tree.getroot()
+
+
+def _xml_tables(container: Container, name: str) -> dict[str, tuple[list[str], list[dict[str, str | None]]]]:
+    """Tables of a `<dataset><table name><column/><row><value/></row></table></dataset>` file."""
+    with container.open(name) as stream:
+        root = _parsed(stream, name)
+    tables = {}
+    for table in root.iter("table"):
+        columns = [(column.text or "").strip() for column in table.findall("column")]
+        rows = [[value.text or "" for value in row.findall("value")] for row in table.findall("row")]
+        tables[str(table.get("name"))] = (columns, [dict(zip(columns, row, strict=False)) for row in rows])
+    return tables
+
+
+def _atom_entries(container: Container, name: str) -> Iterator[dict[str, Any]]:
+    with container.open(name) as stream:
+        root = _parsed(stream, name)
+    entries = [root] if root.tag == f"{_ATOM}entry" else root.findall(f"{_ATOM}entry")
+    yield from (_atom_record(entry) for entry in entries)
+
+
+def _atom_record(entry: Any) -> dict[str, Any]:
+    """An entry as a flat record: elements by name, categories by the end of their scheme, links by rel."""
+    record: dict[str, Any] = {}
+    for child in entry:
+        if not isinstance(child.tag, str):
+            continue
+        name = _local(child)
+        if name == "category":
+            scheme = str(child.get("scheme", "")).rstrip("/").rsplit("/", 1)[-1] or "tag"
+            record.setdefault(f"category_{scheme}", []).append(child.get("term"))
+        elif name == "link":
+            link = {_local_name(key): value for key, value in child.attrib.items()}
+            record.setdefault(f"link_{str(link.get('rel', '')).rsplit('/', 1)[-1]}", link)
+        elif len(child):
+            record[name] = {_local(part): (part.text or "").strip() for part in child if isinstance(part.tag, str)}
+        else:
+            record[name] = (child.text or "").strip() or dict(child.attrib)
+    for key in [k for k in record if k.startswith("category_")]:
+        terms = record.pop(key)
+        record[key] = terms[0] if key == "category_type" else ",".join(sorted(filter(None, terms)))
+    return record
+
+
+def _local(element: Any) -> str:
+    return _local_name(element.tag)
+
+
+def _local_name(tag: str) -> str:
+    return re.sub(r"^\{[^}]*\}", "", tag)

@@ -1,0 +1,1 @@
+"""Mattermost: bulk export, REST pages, compliance exports."""

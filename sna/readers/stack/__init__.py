@@ -1,0 +1,1 @@
+"""Stack Exchange data dumps and Stack Internal."""

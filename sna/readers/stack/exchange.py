@@ -1,0 +1,461 @@
+"""Stack Exchange data dump: ``Posts.xml`` and, where present, Users, Comments, Votes and Badges.
+
+What becomes what:
+
+- a question is a thread and its root post; an answer's parent is its question; a comment is a post of kind "comment"
+  with id ``c<Id>`` (comments and posts are numbered apart) whose parent is the post it is written under.
+- ``space`` is the question's first tag. Tags are topics that people follow, not rooms they join; the first one (sites
+  list them from general to special) stands for where a question is seen, so "spaces" is only *partial* here.
+- ``@Name`` at a comment's post becomes a mention when it fits exactly one earlier participant of that post.
+- an accepted answer is a signal "accept" by the asker, on the day of its vote (day precision, at 00:00) when Votes are
+  there. Other votes are anonymous: one row per post, kind and day, ``n`` votes. A bounty offered is signed.
+- reputation and location are snapshots; a badge is an event, for one person can hold many at once; the last access is
+  an event "last_access" (one per person: it says when somebody was last seen, not how often they come).
+- tag wikis, elections and the other special post types, and moderation votes, are withheld.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from sna.errors import ReadError
+from sna.formats.container import Container
+from sna.formats.xmlrows import CUT_OFF, RowFile, look_at, read_rows, unescape_columns
+from sna.forum import Forum
+from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
+from sna.schema import SIGNALS, TIME
+
+_TABLES = ("posts", "users", "comments", "votes", "badges", "postlinks", "posthistory", "tags")
+_COLUMNS = {
+    "posts": (
+        "PostTypeId", "ParentId", "AcceptedAnswerId", "CreationDate", "OwnerUserId", "Body", "Title", "Tags",
+        "LastEditDate",
+    ),
+    "users": ("DisplayName", "CreationDate", "LastAccessDate", "Reputation", "Location"),
+    "comments": ("PostId", "Text", "CreationDate", "UserId"),
+    "votes": ("PostId", "VoteTypeId", "CreationDate", "UserId"),
+    "badges": ("UserId", "Name", "Date"),
+}  # fmt: skip
+_VOTES = {
+    "2": "upvote",
+    "3": "downvote",
+    "4": "flag",
+    "5": "bookmark",
+    "8": "bounty_offer",
+    "9": "bounty",
+    "12": "flag",
+}
+_ACCEPT = "1"
+_POST_TYPES = {
+    "3": "orphaned_tag_wiki", "4": "tag_wiki_excerpt", "5": "tag_wiki", "6": "moderator_nomination",
+    "7": "wiki_placeholder", "8": "privilege_wiki",
+}  # fmt: skip
+_VOTE_SCHEMA: dict[str, Any] = {name: SIGNALS.columns[name] for name in ("post_id", "person_id", "kind", "at", "n")}
+_CALL = r"@\w[\w.'’\-]*"
+_SHORTEST = 3
+_SYSTEM = "-1"
+_TARGETS = {"posts": "posts", "users": "people", "comments": "posts", "votes": "signals", "badges": "events"}
+_Dump = dict[str, tuple[RowFile, ...]]
+CAPABILITIES = {
+    "reply_parent": "yes",
+    "threads": "yes",
+    "spaces": "partial",
+    "mentions": "partial",
+    "reactions": "partial",
+    "reaction_times": "partial",
+    "acceptance": "yes",
+    "acceptance_time": "partial",
+    "logins": "partial",
+    "roster": "yes",
+    "org_attributes": "partial",
+    "edits": "partial",
+    "text": "yes",
+    "exact_times": "yes",
+}
+_NEEDS_FILE = {
+    "users": ("roster", "org_attributes", "logins", "mentions"),
+    "comments": ("mentions",),
+    "votes": ("reactions", "reaction_times", "acceptance_time"),
+}
+
+
+def recognise(container: Container) -> str | None:
+    """A file whose root element is ``<posts>`` with rows that have a ``PostTypeId``."""
+    for name in container.match(r".*posts[^/]*\.xml")[:50]:
+        head = container.peek(name, 65_536)
+        if b"PostTypeId" in head or b"P\0o\0s\0t\0T\0y\0p\0e\0I\0d" in head or head.rstrip().endswith(b"<posts/>"):
+            return f"{name} holds rows with a PostTypeId"
+    return None
+
+
+def read(container: Container, options: ReadOptions) -> Forum:
+    """Read one site of a dump.
+
+    Raises
+    ------
+    ReadError
+        No posts file, several sites in one folder, or a document type that declares entities.
+    """
+    into = Collector("stackexchange")
+    dump = _find_files(container, into)
+    source = _Rows(container, dump, into, options)
+    for file, frame in source.of("users"):
+        _add_users(frame, into, file=file)
+    accepted = _add_posts(source, into)
+    known = into.table("posts").select("post_id", "thread_id", "space").unique("post_id", maintain_order=True)
+    for file, frame in source.of("comments"):
+        _add_comments(frame, into, file=file, known=known)
+    _add_badges(source, into)
+    _add_system(into)
+    _add_signals(source, into, accepted=accepted, known=known)
+    add_name_mentions(into)
+    absent = {need for table, needs in _NEEDS_FILE.items() if table not in dump for need in needs}
+    return into.forum(
+        capabilities={name: "no" if name in absent else level for name, level in CAPABILITIES.items()},
+        coverage="one site: " + ", ".join(sorted(dump)),
+        files=[file.name for files in dump.values() for file in files],
+    )
+
+
+READERS = (Reader("stackexchange", "Stack Exchange data dump (XML)", recognise, read, CAPABILITIES),)
+
+
+def _find_files(container: Container, into: Collector) -> _Dump:
+    """The files of one site by table; notes say what was left aside."""
+    words = "|".join(_TABLES)
+    found = [look_at(container, name) for name in container.match(rf".*(?:{words})[^/]*\.xml")]
+    files = [file for file in found if file is not None and file.root in _TABLES]
+    homes = sorted({_home(file.name) for file in files if file.root == "posts"})
+    if len(homes) != 1:
+        raise ReadError(
+            "One site of the dump is read at a time, with one Posts.xml.",
+            got=f"Posts were found in {len(homes)} places: {', '.join(homes[:5]) or 'none'}.",
+            hint="give the folder of one site; sna.merge_forums joins several",
+        )
+    chosen: _Dump = {}
+    for table in _TABLES:
+        of_table = [file for file in files if file.root == table]
+        at_home = [file for file in of_table if _home(file.name) == homes[0]] or of_table
+        exact = [file for file in at_home if PurePosixPath(file.name).stem.lower() == table] or at_home
+        chosen[table] = tuple(exact) if table in _COLUMNS else ()
+        for file in of_table:
+            if file not in chosen[table]:
+                into.note("posts", "file_not_used", file=file.name)
+            elif file.doctype:
+                into.note("posts", "doctype_ignored", file=file.name, detail="it names a DTD, which is not opened")
+    return {table: of_table for table, of_table in chosen.items() if of_table}
+
+
+def _home(name: str) -> str:
+    return str(PurePosixPath(name).parent)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Frames of raw rows of a table, file by file; rows that cannot be read go to the collector's issues."""
+
+    container: Container
+    dump: _Dump
+    into: Collector
+    options: ReadOptions
+
+    def of(self, table: str) -> Iterator[tuple[str, pl.DataFrame]]:
+        """(file, frame) pairs of one table."""
+        target = _TARGETS[table]
+        for file in self.dump.get(table, ()):
+
+            def refuse(reason: str, position: str, detail: str, name: str = file.name) -> None:
+                if reason == CUT_OFF:
+                    self.into.note(target, reason, file=name, position=position, detail=detail)
+                else:
+                    self.into.reject(target, reason, file=name, position=position, detail=detail)
+
+            frames = read_rows(self.container, file.name, columns=_COLUMNS[table], refuse=refuse)
+            for frame in show_progress(frames, self.options, what=file.name):
+                yield file.name, self._with_id(frame, target, file.name)
+
+    def _with_id(self, frame: pl.DataFrame, target: str, file: str) -> pl.DataFrame:
+        nameless = pl.col("Id").fill_null("").str.strip_chars() == ""
+        return _refused(frame, nameless, self.into, target, "missing_id", file)
+
+
+def _refused(frame: pl.DataFrame, bad: pl.Expr, into: Collector, table: str, reason: str, file: str) -> pl.DataFrame:
+    """The rows that are not bad; the bad ones are logged by their Id."""
+    marked = frame.with_columns(bad.fill_null(False).alias("_bad"))
+    if not marked["_bad"].any():
+        return frame
+    into.reject_rows(
+        table,
+        reason,
+        file=file,
+        positions=marked.filter("_bad").select("Id " + pl.col("Id").fill_null("(none)")).to_series(),
+    )
+    return marked.filter(~pl.col("_bad")).drop("_bad")
+
+
+def _time(column: str) -> pl.Expr:
+    """Times of the dump (ISO, no zone, UTC meant); null when unusable."""
+    text = pl.col(column).str.replace(" ", "T", literal=True).str.strip_suffix("Z")
+    long = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", time_zone="UTC", strict=False)
+    short = text.str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC", strict=False)
+    return pl.coalesce(long, short).cast(TIME)
+
+
+def _note_bad_times(frame: pl.DataFrame, column: str, into: Collector, table: str, file: str) -> None:
+    for row_id in frame.filter(pl.col(column).is_not_null() & _time(column).is_null())["Id"]:
+        into.note(table, "bad_time", kind="repaired", file=file, position=f"Id {row_id}")
+
+
+def _add_users(frame: pl.DataFrame, into: Collector, *, file: str) -> None:
+    _note_bad_times(frame, "CreationDate", into, "people", file)
+    person = pl.col("Id").alias("person_id")
+    kind = pl.when(pl.col("Id") == _SYSTEM).then(pl.lit("system")).otherwise(pl.lit("human")).alias("kind")
+    into.add_frame(
+        "people",
+        frame.select(person, pl.col("DisplayName").alias("name"), kind, _time("CreationDate").alias("joined_at")),
+    )
+    for column, attribute in (("Reputation", "reputation"), ("Location", "location")):
+        stated = frame.filter(pl.col(column).str.strip_chars() != "")
+        value = pl.col(column).str.strip_chars().alias("value")
+        basis = pl.lit("snapshot").alias("basis")
+        into.derive_frame("roles", stated.select(person, pl.lit(attribute).alias("attribute"), value, basis))
+    seen = frame.select(person, pl.lit("last_access").alias("kind"), _time("LastAccessDate").alias("at"))
+    into.derive_frame("events", seen.filter(pl.col("at").is_not_null()))
+
+
+def _add_system(into: Collector) -> None:
+    """The site's own account, when users were not exported, must not pass for a person."""
+    used = (into.table("posts")["author_id"] == _SYSTEM).any()
+    if used and _SYSTEM not in into.table("people")["person_id"]:
+        into.derive("people", person_id=_SYSTEM, name="Community", kind="system", placeholder=True)
+
+
+def _add_posts(source: _Rows, into: Collector) -> pl.DataFrame:
+    """Add questions and answers; returns ``question, asker, answer`` of the accepted ones."""
+    accepted = [pl.DataFrame(schema={"question": pl.String, "asker": pl.String, "answer": pl.String})]
+    for file, raw in source.of("posts"):
+        frame = _questions_and_answers(raw, into, file=file)
+        _note_bad_times(frame, "CreationDate", into, "posts", file)
+        into.add_frame("posts", _posts(frame))
+        chosen = frame.filter((pl.col("PostTypeId") == "1") & pl.col("AcceptedAnswerId").is_not_null())
+        accepted.append(chosen.select(question="Id", asker="OwnerUserId", answer="AcceptedAnswerId"))
+    posts = into.table("posts")
+    spaces = posts.filter(pl.col("kind") == "root").select("thread_id", pl.col("space").alias("_space"))
+    joined = posts.join(spaces.unique("thread_id", keep="first", maintain_order=True), on="thread_id", how="left")
+    into.replace("posts", joined.with_columns(space="_space").drop("_space"))
+    return _known_answers(pl.concat(accepted), posts, into)
+
+
+def _questions_and_answers(frame: pl.DataFrame, into: Collector, *, file: str) -> pl.DataFrame:
+    special = frame.filter(~pl.col("PostTypeId").is_in(["1", "2"]).fill_null(False))
+    for post_type, n in special.group_by("PostTypeId").len().sort("PostTypeId", nulls_last=True).iter_rows():
+        into.withhold("posts", _POST_TYPES.get(post_type, "unknown_post_type"), file=file, n=n)
+    asked = frame.filter(pl.col("PostTypeId").is_in(["1", "2"]))
+    lost = (pl.col("PostTypeId") == "2") & pl.col("ParentId").is_null()
+    return _refused(asked, lost, into, "posts", "no_parent", file)
+
+
+def _posts(frame: pl.DataFrame) -> pl.DataFrame:
+    root = pl.col("PostTypeId") == "1"
+    return frame.select(
+        pl.col("Id").alias("post_id"),
+        pl.when(root).then("Id").otherwise("ParentId").alias("thread_id"),
+        pl.when(~root).then("ParentId").alias("parent_id"),
+        pl.when(root).then(pl.lit("none")).otherwise(pl.lit("explicit")).alias("parent_basis"),
+        pl.col("OwnerUserId").alias("author_id"),
+        _time("CreationDate").alias("created_at"),
+        pl.when(root).then(pl.col("Tags").str.extract(r"([^<>|]+)")).alias("space"),
+        pl.when(root).then(pl.lit("root")).otherwise(pl.lit("answer")).alias("kind"),
+        pl.col("Title").alias("title"),
+        pl.col("Body").str.replace_all("<[^>]*>", "").str.strip_chars().alias("text"),
+        _time("LastEditDate").alias("edited_at"),
+    ).pipe(unescape_columns, ("text",))
+
+
+def _add_comments(frame: pl.DataFrame, into: Collector, *, file: str, known: pl.DataFrame) -> None:
+    posts = known.select(pl.col("post_id").alias("PostId"), "thread_id", "space")
+    joined = frame.join(posts, on="PostId", how="left", maintain_order="left")
+    found = _refused(joined, pl.col("thread_id").is_null(), into, "posts", "unknown_post", file)
+    _note_bad_times(found, "CreationDate", into, "posts", file)
+    into.add_frame(
+        "posts",
+        found.select(
+            ("c" + pl.col("Id")).alias("post_id"),
+            "thread_id",
+            pl.col("PostId").alias("parent_id"),
+            pl.lit("explicit").alias("parent_basis"),
+            pl.col("UserId").alias("author_id"),
+            _time("CreationDate").alias("created_at"),
+            "space",
+            pl.lit("comment").alias("kind"),
+            pl.col("Text").alias("text"),
+        ),
+    )
+
+
+def _add_badges(source: _Rows, into: Collector) -> None:
+    seen = _SeenIds()
+    for file, raw in source.of("badges"):
+        frame = _refused(raw, seen.repeated(raw["Id"]), into, "events", "duplicate_id", file)
+        nobody = pl.col("UserId").is_null() | pl.col("Name").is_null()
+        frame = _refused(frame, nobody, into, "events", "missing_value", file)
+        kind, name = pl.lit("badge").alias("kind"), pl.col("Name").alias("object")
+        into.add_frame(
+            "events", frame.select(pl.col("UserId").alias("person_id"), kind, name, _time("Date").alias("at"))
+        )
+
+
+class _SeenIds:
+    """Tell repeated row ids; ids that only grow, as in a dump, need no look-up."""
+
+    def __init__(self) -> None:
+        self._chunks: list[pl.Series] = []
+        self._highest = -(2**62)
+
+    def repeated(self, ids: pl.Series) -> pl.Expr:
+        """Mark rows whose id came before."""
+        numbers = ids.cast(pl.Int64, strict=False)
+        growing = numbers.null_count() == 0 and bool((numbers.diff().drop_nulls() > 0).all())
+        first = numbers[0] if len(numbers) else None
+        if growing and first is not None and first > self._highest:
+            mark = pl.repeat(False, len(ids), eager=True)
+        else:
+            before = pl.concat([pl.Series([], dtype=pl.String), *self._chunks])
+            mark = ids.is_in(before.implode()) | ~ids.is_first_distinct()
+        self._chunks.append(ids)
+        self._highest = max(self._highest, *(numbers.drop_nulls().to_list() or [self._highest]))
+        return pl.lit(mark)
+
+
+def _add_signals(source: _Rows, into: Collector, *, accepted: pl.DataFrame, known: pl.DataFrame) -> None:
+    """Accepted answers from the questions, their day and the anonymous votes from the votes."""
+    sums = [pl.DataFrame(schema=_VOTE_SCHEMA)]
+    seen = _SeenIds()
+    for file, raw in source.of("votes"):
+        frame = _refused(raw, seen.repeated(raw["Id"]), into, "signals", "duplicate_id", file)
+        frame = _public_votes(frame, into, file=file)
+        missing = ~pl.col("PostId").is_in(known["post_id"].implode())
+        frame = _refused(frame, missing | pl.col("PostId").is_null(), into, "signals", "unknown_post", file)
+        stale = (pl.col("VoteTypeId") == _ACCEPT) & ~pl.col("PostId").is_in(accepted["answer"].implode())
+        frame = _refused(frame, stale, into, "signals", "accept_not_current", file)
+        sums.append(_by_day(frame))
+    votes = _summed(pl.concat(sums))
+    merged = int(votes["n"].sum()) - votes.height
+    if merged:
+        into.withhold("signals", "merged_into_day_total", file=source.dump["votes"][0].name, n=merged)
+    other = pl.col("kind") != "accept"
+    into.add_frame("signals", votes.filter(other))
+    _add_accepted(votes.filter(~other), accepted, into)
+
+
+def _public_votes(frame: pl.DataFrame, into: Collector, *, file: str) -> pl.DataFrame:
+    """Votes that say something about a post; moderation votes are withheld."""
+    wanted = pl.col("VoteTypeId").is_in([_ACCEPT, *_VOTES]).fill_null(False)
+    n = frame.filter(~wanted).height
+    if n:
+        into.withhold("signals", "moderation_vote", file=file, n=n)
+    return frame.filter(wanted)
+
+
+def _by_day(frame: pl.DataFrame) -> pl.DataFrame:
+    kind = pl.col("VoteTypeId").replace_strict({**_VOTES, _ACCEPT: "accept"}, return_dtype=pl.String).alias("kind")
+    votes = frame.select(
+        pl.col("PostId").alias("post_id"),
+        pl.col("UserId").alias("person_id"),
+        kind,
+        _time("CreationDate").alias("at"),
+        pl.lit(1, pl.Int64).alias("n"),
+    )
+    return _summed(votes)
+
+
+def _summed(votes: pl.DataFrame) -> pl.DataFrame:
+    """One row per post, kind, person and day; one per post for acceptance (its last day)."""
+    day = pl.when(pl.col("kind") != "accept").then("at").alias("_day")
+    groups = votes.group_by("post_id", "person_id", "kind", day).agg(pl.col("at").max(), pl.col("n").sum())
+    return groups.select(list(_VOTE_SCHEMA)).sort(list(_VOTE_SCHEMA))
+
+
+def _add_accepted(votes: pl.DataFrame, accepted: pl.DataFrame, into: Collector) -> None:
+    """Signals "accept": dated and counted as read where a vote row says so, derived from the question elsewhere."""
+    days = votes.select(pl.col("post_id").alias("answer"), "at", pl.lit(True).alias("_dated"))
+    joined = accepted.join(days, on="answer", how="left", maintain_order="left").select(
+        pl.col("answer").alias("post_id"),
+        pl.col("asker").alias("person_id"),
+        pl.lit("accept").alias("kind"),
+        "at",
+        "_dated",
+    )
+    into.add_frame("signals", joined.filter(pl.col("_dated")).drop("_dated"))
+    into.derive_frame("signals", joined.filter(pl.col("_dated").is_null()).drop("_dated"))
+
+
+def _known_answers(accepted: pl.DataFrame, posts: pl.DataFrame, into: Collector) -> pl.DataFrame:
+    """Accepted answers that are in the dump, in the thread of their question; others are noted."""
+    answers = posts.filter(pl.col("kind") == "answer").select(
+        pl.col("post_id").alias("answer"), pl.col("thread_id").alias("question"), pl.lit(True).alias("_known")
+    )
+    joined = accepted.unique(["question", "answer"], maintain_order=True).join(
+        answers.unique("answer", maintain_order=True), on=["answer", "question"], how="left", maintain_order="left"
+    )
+    for question in joined.filter(pl.col("_known").is_null())["question"]:
+        into.note("signals", "accepted_answer_missing", position=f"Id {question}")
+    return joined.filter(pl.col("_known")).drop("_known")
+
+
+def add_name_mentions(into: Collector) -> None:
+    """Add ``@Name`` in a comment as a mention when it fits exactly one earlier participant of the post it is under."""
+    posts = into.table("posts").unique("post_id", maintain_order=True)
+    names = _plain_names(into.table("people"))
+    comments = posts.filter((pl.col("kind") == "comment") & pl.col("text").str.contains("@", literal=True))
+    calls = comments.select(
+        "post_id", "parent_id", "created_at", "author_id", pl.col("text").str.extract_all(_CALL).alias("token")
+    )
+    calls = calls.explode("token").with_columns(_plain("token")).filter(pl.col("token").str.len_chars() > 0).unique()
+    here = (
+        pl.concat(
+            [
+                posts.filter(pl.col("kind") != "comment").select(
+                    parent_id="post_id", person_id="author_id", since="created_at"
+                ),
+                posts.filter(pl.col("kind") == "comment").select(
+                    "parent_id", person_id="author_id", since="created_at"
+                ),
+            ]
+        )
+        .group_by("parent_id", "person_id")
+        .agg(pl.col("since").min())
+    )
+    fits = calls.join(here.join(names, on="person_id"), on="parent_id").filter(
+        (pl.col("since") <= pl.col("created_at"))
+        & pl.col("person_id").ne_missing(pl.col("author_id"))
+        & pl.col("name").str.starts_with(pl.col("token"))
+        & ((pl.col("name") == pl.col("token")) | (pl.col("token").str.len_chars() >= _SHORTEST))
+    )
+    exact = (pl.col("name") == pl.col("token")).alias("exact")
+    best = fits.with_columns(exact).filter(pl.col("exact") == pl.col("exact").max().over("post_id", "token"))
+    single = (
+        best.filter(pl.len().over("post_id", "token") == 1)
+        .select("post_id", "person_id")
+        .unique()
+        .sort("post_id", "person_id")
+    )
+    into.derive_frame("mentions", single.with_columns(basis=pl.lit("text")))
+    lost = calls["post_id"].n_unique() - single["post_id"].n_unique()
+    if lost:
+        into.note("mentions", "unknown_person", detail=f"in {lost:,} comments no @Name fits exactly one participant")
+
+
+def _plain(column: str) -> pl.Expr:
+    """Letters and digits only, lower case: how names are compared."""
+    return pl.col(column).str.replace(r"['’]s$", "").str.replace_all(r"[\W_]", "").str.to_lowercase()
+
+
+def _plain_names(people: pl.DataFrame) -> pl.DataFrame:
+    named = people.select("person_id", _plain("name")).filter(pl.col("name").str.len_chars() > 0)
+    return named.unique("person_id", keep="first", maintain_order=True)

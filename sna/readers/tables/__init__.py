@@ -1,0 +1,1 @@
+"""Any table of posts or of ties, and guesses at its columns."""

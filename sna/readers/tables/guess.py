@@ -1,0 +1,258 @@
+"""Guess what the columns of an unknown table mean, from their names and their values. Always shown, never taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import polars as pl
+
+from sna.errors import SchemaError
+from sna.formats.frames import as_text
+from sna.formats.times import parse_times
+
+KIND_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("root", "question", "topic", "thread", "original", "op", "discussion", "first"), "root"),
+    **dict.fromkeys(("reply", "response", "message", "post"), "reply"),
+    **dict.fromkeys(("answer", "solution"), "answer"),
+    **dict.fromkeys(("comment", "note"), "comment"),
+}
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "author": (
+        *("author", "authorid", "user", "userid", "username", "poster", "posterid", "sender", "senderid", "from"),
+        *("fromuser", "createdby", "creator", "owner", "ownerid", "person", "personid", "employee", "employeeid"),
+        *("authorname", "postedby", "login", "userprincipalname", "autor", "verfasser", "auteur", "who", "member"),
+    ),
+    "created_at": (
+        *("createdat", "created", "date", "datetime", "time", "timestamp", "postedat", "posted", "posttime", "ts"),
+        *("sentat", "creationdate", "createddate", "dateline", "published", "publishedat", "datum", "eventdate"),
+        *("createddatetime", "when", "postdate", "dateposted", "zeit", "unixtime"),
+    ),
+    "thread": (
+        *("thread", "threadid", "topic", "topicid", "conversation", "conversationid", "discussion", "discussionid"),
+        *("rootid", "threadtitle", "topictitle", "tid", "thema", "questionid"),
+    ),
+    "parent": (
+        *("parent", "parentid", "parentpostid", "inreplyto", "inreplytoid", "replyto", "replytoid", "replytoidpost"),
+        *("replyid", "repliedtoid", "parentmessageid", "parentpost", "replytopostid"),
+    ),
+    "post_id": ("postid", "id", "messageid", "msgid", "uniqueid", "uuid", "pid", "guid", "commentid", "contentid"),
+    "space": (
+        *("space", "channel", "channelname", "channelid", "category", "categoryname", "categoryid", "forum"),
+        *("forumid", "forumname", "board", "boardname", "group", "groupname", "groupid", "theme", "list", "room"),
+        *("roomid", "community", "communityid", "subforum", "section", "team"),
+    ),
+    "kind": ("kind", "type", "posttype", "messagetype", "posttypeid", "contenttype"),
+    "title": ("title", "subject", "headline", "threadsubject", "betreff", "titel"),
+    "text": (
+        "text",
+        "body",
+        "message",
+        "content",
+        "post",
+        "posttext",
+        "messagetext",
+        "msg",
+        "description",
+        "raw",
+        "inhalt",
+    ),
+    "addressee": ("addressee", "recipient", "recipientid", "to", "touser", "target", "replytouser", "inreplytouser"),
+    "edited_at": (
+        "editedat",
+        "edited",
+        "updatedat",
+        "modified",
+        "modifiedat",
+        "lastedited",
+        "edittime",
+        "lasteditdate",
+    ),
+    "deleted_at": ("deletedat", "deleted", "removedat", "deletiondate"),
+    "accepted": ("accepted", "isaccepted", "isanswer", "bestanswer", "solution", "acceptedanswer", "solved"),
+    "likes": ("likes", "likecount", "nlikes", "upvotes", "kudos", "score", "reactions", "reactioncount"),
+    "attributes.role": ("role", "userrole", "platformrole", "usergroup", "rank"),
+    "attributes.job_title": ("job", "jobtitle", "position", "occupation", "businesstitle"),
+    "attributes.department": (
+        "department",
+        "dept",
+        "organization",
+        "organisation",
+        "division",
+        "businessunit",
+        "abteilung",
+    ),
+    "attributes.location": ("location", "country", "office", "site", "city", "standort"),
+}
+_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+_SAMPLE = 5_000
+_ENOUGH = 0.5
+
+
+def plain_name(name: str) -> str:
+    """A header without case, accents of separators and punctuation: "Created_At" and "created at" are one."""
+    return re.sub(r"[^0-9a-zà-ÿ]", "", name.lower())
+
+
+def guess_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """``field, column, confidence, reasons`` for a frame; each column and each field at most once."""
+    sample = frame.head(_SAMPLE)
+    facts = {name: _facts(sample[name]) for name in sample.columns}
+    scored = []
+    for target in SYNONYMS:
+        for position, name in enumerate(sample.columns):
+            score, reasons = _score(target, name, facts)
+            if score >= _ENOUGH:
+                scored.append((-score, position, list(SYNONYMS).index(target), target, name, reasons))
+    chosen: dict[str, tuple[str, float, str]] = {}
+    used: set[str] = set()
+    for negative, _, _, target, name, reasons in sorted(scored):
+        if target not in chosen and name not in used:
+            chosen[target] = (name, round(-negative, 2), "; ".join(reasons))
+            used.add(name)
+    rows = [(target, *chosen[target]) for target in chosen]
+    return pl.DataFrame(
+        rows,
+        schema={"field": pl.String, "column": pl.String, "confidence": pl.Float64, "reasons": pl.String},
+        orient="row",
+    )
+
+
+def proposal(guesses: pl.DataFrame, source: str) -> str:
+    """The guess as a call to copy and correct."""
+    if guesses.is_empty():
+        return f'sna.read_table({source}, columns={{"author": "...", "created_at": "...", "thread": "..."}})'
+    fields = guesses.filter(~pl.col("field").str.starts_with("attributes."))
+    lines = [f"    {f!r}: {c!r},  # {why} ({n:.2f})" for f, c, n, why in fields.iter_rows()]
+    found = set(fields["field"])
+    lines += [f"    {name!r}: ...,  # not found: fill in" for name in ("author",) if name not in found]
+    about = guesses.filter(pl.col("field").str.starts_with("attributes."))
+    more = "".join(f"{f.split('.')[1]!r}: {c!r}, " for f, c in about.select("field", "column").iter_rows())
+    tail = f", attributes={{{more.rstrip(', ')}}}" if more else ""
+    return (
+        f"sna.read_table({source}, columns={{\n" + "\n".join(lines).replace("'", '"') + f"\n}}{tail})".replace("'", '"')
+    )
+
+
+def _facts(values: pl.Series) -> dict[str, float]:
+    """What the values look like: shares from 0 to 1, and mean length."""
+    text = as_text(values)
+    present = text.filter(text.is_not_null() & (text != ""))
+    if present.is_empty():
+        return {"filled": 0.0}
+    size = len(present)
+    length = float(present.str.len_chars().mean() or 0)  # type: ignore[arg-type]
+    return {
+        "filled": size / max(len(text), 1),
+        "unique": present.n_unique() / size,
+        "distinct": float(present.n_unique()),
+        "length": length,
+        "spaces": float(present.str.contains(" ").mean() or 0),  # type: ignore[arg-type]
+        "email": float(present.str.contains(_EMAIL).mean() or 0),  # type: ignore[arg-type]
+        "time": _time_share(values, present),
+        "kind": float(present.str.to_lowercase().is_in(list(KIND_WORDS)).mean() or 0),  # type: ignore[arg-type]
+        "flag": float(present.str.to_lowercase().is_in(["true", "false", "0", "1", "yes", "no"]).mean() or 0),  # type: ignore[arg-type]
+    }
+
+
+def _time_share(values: pl.Series, present: pl.Series) -> float:
+    if values.dtype.is_temporal():
+        return 1.0
+    try:
+        times = parse_times(present.head(500))
+    except SchemaError as error:
+        return 1.0 if "day or month" in error.got else 0.0
+    return 1 - times.null_count() / len(times)
+
+
+def _score(target: str, name: str, facts: Mapping[str, Mapping[str, float]]) -> tuple[float, list[str]]:
+    """How well a column fits a field: its name counts up to 0.6, its values up to 0.4; values can rule it out."""
+    fact = facts[name]
+    if fact["filled"] == 0:
+        return 0.0, []
+    rank = _name_rank(target, name)
+    score, reasons = (0.6 - 0.01 * rank, [f"named like {target.split('.')[-1]}"]) if rank is not None else (0.0, [])
+    fits, why = _fit(target, fact)
+    if fits < 0:
+        return 0.0, []
+    return score + fits, [*reasons, *([why] if why else [])]
+
+
+def _name_rank(target: str, name: str) -> int | None:
+    plain = plain_name(name)
+    synonyms = SYNONYMS[target]
+    if plain in synonyms:
+        return min(synonyms.index(plain), 20)
+    last = plain_name(name.split(".")[-1])
+    return min(synonyms.index(last), 20) + 5 if last in synonyms else None
+
+
+def _fit(target: str, fact: Mapping[str, float]) -> tuple[float, str]:
+    """Points for the values (-1 rules the column out) and why."""
+    if target in ("created_at", "edited_at", "deleted_at"):
+        if fact["time"] < 0.5:
+            return -1, ""
+        late = target != "created_at"
+        return (0.1 if late else 0.4) * fact["time"], f"{fact['time']:.0%} of the values are times"
+    if fact["time"] > 0.9 and target not in ("post_id", "likes"):
+        return -1, ""
+    return _FITS[target.split(".")[0]](fact)
+
+
+def _fit_author(fact: Mapping[str, float]) -> tuple[float, str]:
+    if fact["length"] > 80 or fact["distinct"] < 2:
+        return -1, ""
+    if fact["email"] > 0.9:
+        return 0.4, "e-mail addresses"
+    return (0.3, f"{fact['distinct']:.0f} different values, repeated") if fact["unique"] < 0.95 else (0.1, "")
+
+
+def _fit_id(fact: Mapping[str, float]) -> tuple[float, str]:
+    return (0.4, "every value is different") if fact["unique"] == 1 and fact["length"] < 80 else (-1, "")
+
+
+def _fit_group(fact: Mapping[str, float]) -> tuple[float, str]:
+    if fact["unique"] < 0.9 and fact["distinct"] > 1:
+        return 0.3, f"{fact['distinct']:.0f} different values"
+    return 0.05, ""
+
+
+def _fit_text(fact: Mapping[str, float]) -> tuple[float, str]:
+    return (0.3, f"{fact['length']:.0f} characters on average") if fact["spaces"] > 0.5 else (0.0, "")
+
+
+def _fit_kind(fact: Mapping[str, float]) -> tuple[float, str]:
+    return (0.4, "words like question, answer, reply") if fact["kind"] > 0.9 else (-1, "")
+
+
+def _fit_flag(fact: Mapping[str, float]) -> tuple[float, str]:
+    return (0.3, "true or false") if fact["flag"] > 0.9 else (-1, "")
+
+
+def _fit_plain(fact: Mapping[str, float]) -> tuple[float, str]:
+    return 0.1, ""
+
+
+def _fit_attribute(fact: Mapping[str, float]) -> tuple[float, str]:
+    return (
+        (0.2, f"{fact['distinct']:.0f} different values")
+        if fact["unique"] < 0.9 or fact["distinct"] < 50
+        else (0.0, "")
+    )
+
+
+_FITS = {
+    "author": _fit_author,
+    "addressee": _fit_author,
+    "post_id": _fit_id,
+    "thread": _fit_group,
+    "space": _fit_group,
+    "parent": _fit_plain,
+    "title": _fit_plain,
+    "text": _fit_text,
+    "kind": _fit_kind,
+    "accepted": _fit_flag,
+    "likes": _fit_plain,
+    "attributes": _fit_attribute,
+}

@@ -1,0 +1,1 @@
+"""Viva Engage (Yammer) network exports."""

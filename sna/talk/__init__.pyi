@@ -1,0 +1,10 @@
+from .activity import person_activity as person_activity
+from .activity import visible_posts as visible_posts
+from .activity import weekly_activity as weekly_activity
+from .interactions import EDGE_RULES as EDGE_RULES
+from .interactions import count_left_out as count_left_out
+from .interactions import list_edge_rules as list_edge_rules
+from .interactions import list_interactions as list_interactions
+from .threads import list_threads as list_threads
+from .threads import roles_per_thread as roles_per_thread
+from .threads import thread_participation as thread_participation

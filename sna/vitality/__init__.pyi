@@ -1,0 +1,11 @@
+from .momentum import change_week as change_week
+from .momentum import cohort_retention as cohort_retention
+from .momentum import momentum_change as momentum_change
+from .momentum import novelty_floor as novelty_floor
+from .momentum import reply_genealogy as reply_genealogy
+from .momentum import weekly_momentum as weekly_momentum
+from .waits import compare_waits as compare_waits
+from .waits import list_waits as list_waits
+from .waits import time_to_answer as time_to_answer
+from .waits import waiting_curve as waiting_curve
+from .waits import waiting_time_change as waiting_time_change

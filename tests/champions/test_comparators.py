@@ -1,0 +1,106 @@
+"""Comparators with answers worked out on paper on the six-person forum, and on a source without threads."""
+
+import dataclasses
+
+import polars as pl
+import pytest
+
+import sna
+from sna.champions.comparators import COMPARATORS
+from sna.champions.helps import build_helping, count_chances, list_opportunities
+from tests.conftest import day
+
+# bob answers ann (t1, accepted) and dan (t2), each as the only one; answers are marked, so t3's reply is none.
+ON_PAPER = {
+    "raw_posts": {"ann": 2, "bob": 2, "cat": 2, "dan": 2, "eve": 0},
+    "raw_answers": {"ann": 0, "bob": 2, "cat": 0, "dan": 0, "eve": 0},
+    "people_reached": {"ann": 0, "bob": 2, "cat": 0, "dan": 0, "eve": 0},
+    "in_degree": {"ann": 1, "bob": 2, "cat": 1, "dan": 1, "eve": 0},
+    "z_score": {"ann": -1, "bob": 2**0.5, "cat": -1, "dan": -1, "eve": 0},
+    "acceptance_ratio": {"ann": 0, "bob": 0.5, "cat": 0, "dan": 0, "eve": 0},
+    "bus_factor": {"ann": 0, "bob": 2, "cat": 0, "dan": 0, "eve": 0},
+}
+
+
+@pytest.mark.parametrize("name", ON_PAPER)
+def test_scores_on_paper(six, name):
+    found = dict(COMPARATORS[name](six).rows())
+    assert found == pytest.approx(ON_PAPER[name])
+
+
+def test_networks_put_the_answerer_first(six):
+    for name in ("expertise_rank", "hits_authority"):
+        table = COMPARATORS[name](six).sort("score", descending=True)
+        assert table["person_id"][0] == "bob"
+    # PageRank of asker -> answerer with damping 0.85: bob gets everything ann and dan pass on.
+    ranks = dict(COMPARATORS["expertise_rank"](six).rows())
+    base = ranks["eve"]
+    assert ranks["bob"] == pytest.approx(base + 0.85 * 2 * base)
+
+
+@pytest.mark.parametrize("name", COMPARATORS)
+def test_a_window_leaves_out_what_lies_outside(six, name):
+    late = COMPARATORS[name](six, since=day(20))
+    assert late["person_id"].to_list() == ["ann", "bob", "cat", "dan", "eve"]
+    assert late["score"].n_unique() == 1
+
+
+@pytest.mark.parametrize("name", COMPARATORS)
+def test_bots_and_those_who_opted_out_have_no_score(six, name):
+    people = six.people.with_columns(opt_out=pl.col("person_id") == "bob")
+    found = COMPARATORS[name](dataclasses.replace(six, people=people))
+    assert found["person_id"].to_list() == ["ann", "cat", "dan", "eve"]
+
+
+@pytest.fixture(scope="module")
+def stream():
+    table = pl.DataFrame(
+        [("a", "b", "2024-01-01"), ("a", "c", "2024-01-02"), ("c", "b", "2024-01-08"), ("a", "b", "2024-01-03")],
+        schema=["from", "to", "time"],
+        orient="row",
+    )
+    return sna.read_edges(table, source="from", target="to", at="time")
+
+
+def test_a_stream_without_threads_counts_weekly_contacts(stream):
+    helping = build_helping(stream)
+    assert helping.basis == "weekly contacts"
+    assert helping.helps.select("person_id", "asker_id", "n_posts").sort("person_id", "asker_id").rows() == [
+        ("a", "b", 2),
+        ("a", "c", 1),
+        ("c", "b", 1),
+    ]
+    assert dict(COMPARATORS["raw_answers"](stream).rows()) == {"a": 3.0, "b": 0.0, "c": 1.0}
+    assert dict(COMPARATORS["in_degree"](stream).rows()) == {"a": 0.0, "b": 2.0, "c": 1.0}
+
+
+def test_champions_and_ensemble_work_on_a_stream(stream):
+    found = sna.find_champions(stream)
+    assert found.height == 3
+    assert not found["selected"].any()
+    assert "catalysis: the source has no threads" in found["not_measured"][0]
+    assert sna.ensemble_score(stream)["person_id"][2] == "b"  # who never acted is last
+
+
+def test_chances_count_threads_of_others_while_there(six):
+    helping = build_helping(six)
+    chances = dict(count_chances(six, helping, opportunity="all").select("person_id", "n_chances").rows())
+    # t1 (ann, day 0), t2 (dan, day 2), t3 (cat, day 11); bob is first seen on day 1, cat on 4, dan on 2.
+    assert chances == {"ann": 2.0, "bob": 2.0, "cat": 0.0, "dan": 1.0, "eve": 0.0} | {"cat": 0.0}
+
+
+def test_memberships_and_views_are_chances_where_they_are_known(six):
+    inside = pl.DataFrame(
+        {"person_id": ["eve", "eve"], "space": ["help", "help"], "valid_from": [day(0), day(1)]},
+    ).with_columns(valid_to=pl.lit(None, pl.Datetime("us", "UTC")))
+    people = six.people.with_columns(joined_at=pl.lit(day(0)))
+    forum = dataclasses.replace(six, memberships=sna.forum.conform(inside, sna.schema.MEMBERSHIPS), people=people)
+    assert list_opportunities(forum)[0] == "memberships"
+    helping = build_helping(forum)
+    assert dict(count_chances(forum, helping).select("person_id", "n_chances").rows())["eve"] == 2.0
+    views = pl.DataFrame({"person_id": ["eve"], "kind": ["view"], "at": [day(3)], "n": [7]})
+    forum = dataclasses.replace(forum, events=sna.forum.conform(views, sna.schema.EVENTS))
+    assert list_opportunities(forum)[0] == "reads"
+    assert dict(count_chances(forum, helping).select("person_id", "n_chances").rows())["eve"] == 7.0
+    with pytest.raises(sna.SnaError, match="recorded per person"):
+        count_chances(six, build_helping(six), opportunity="reads")
