@@ -16,7 +16,7 @@ help:
 	@echo "make test          lint, types, tests, doctests and all notebooks"
 	@echo "make bench         speed against networkx, igraph, pandas -> benchmarks/RESULTS.md"
 	@echo "make calibrate     the long calibration runs -> docs/calibration.md"
-	@echo "make validate      champions against what came later, on real forums -> docs/validation.md"
+	@echo "make validate      champions against what came later, on real forums -> docs/champions/validation.md"
 	@echo "make conformance   which tool passes which conformance case -> docs/conformance.md"
 	@echo "make lock          pin all dependencies anew; make environment: environment.yml from pyproject.toml"
 

@@ -15,7 +15,7 @@ PARTS = {
 }
 INTRO = """# Calibration: what the methods do where the truth is known
 
-Written by `make calibrate` from `docs/calibration_*.json`; do not edit. The forums are synthetic (`sna.make_forum`):
+Written by `make calibrate` from `docs/*/calibration.json`; do not edit. The forums are synthetic (`sna.make_forum`):
 roles may or may not matter, champions are planted or not, channels and chances may be recorded wrongly. A test at the
 5 % level should reject about 5 % of the forums without an effect. Methods known to be wrong are run as well and should
 fail: that guards against a simulator that is too kind.
@@ -71,7 +71,7 @@ if __name__ == "__main__":
             subprocess.run([sys.executable, str(Path(__file__).with_name(f"calibrate_{part}.py"))], check=True)
     page = [INTRO]
     for part, title in PARTS.items():
-        result = json.loads((DOCS / f"calibration_{part}.json").read_text(encoding="utf-8"))
+        result = json.loads((DOCS / part / "calibration.json").read_text(encoding="utf-8"))
         page += [f"## {title}", "", *render(result), ""]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(page)).strip() + "\n"
     (DOCS / "calibration.md").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Calibrate the champions on planted ones and write docs/calibration_champions.json.
+"""Calibrate the champions on planted ones and write docs/champions/calibration.json.
 
 Two designs. "counts": 1,500 people in five roles with heavy-tailed chances and 4 % planted champions, counts drawn from
 the rates; opportunity measured with a log-normal error of the stated size. "forums": whole synthetic forums
@@ -183,7 +183,7 @@ def main() -> None:
     n_counts, n_forums = (*given, *(40, 5)[len(given) :])
     begun = time.time()
     result = calibrate(n_counts=n_counts, n_forums=n_forums)
-    target = ROOT / "docs" / "calibration_champions.json"
+    target = ROOT / "docs" / "champions" / "calibration.json"
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{target.name}: {time.time() - begun:.0f} s")
 

@@ -1,6 +1,6 @@
 """How often the mixing verdicts are wrong on forums where nobody minds roles, and how often right where people do.
 
-Writes docs/calibration_mixing.json: ``python scripts/calibrate_mixing.py [replications]`` (2000 by default).
+Writes docs/mixing/calibration.json: ``python scripts/calibrate_mixing.py [replications]`` (2000 by default).
 """
 
 import json
@@ -26,7 +26,7 @@ from sna.mixing.pairs import (
 from sna.simulate import PRESETS, make_forum
 from sna.stats.inference import jackknife_interval, logit, monte_carlo_p
 
-OUT = Path(__file__).parents[1] / "docs" / "calibration_mixing.json"
+OUT = Path(__file__).parents[1] / "docs" / "mixing" / "calibration.json"
 CHANNEL_ERRORS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 PERIODS = ("1mo", "1q", "10y")
 ALPHA = 0.05

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README from the bundled synthetic forum into docs/img/."""
+"""Draw the pictures of the README from the bundled synthetic forum into docs/report/."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 import sna
 
-TARGET = Path(__file__).parents[1] / "docs" / "img"
+TARGET = Path(__file__).parents[1] / "docs" / "report"
 
 
 def draw(name: str, picture: Callable[[plt.Axes], object], *, width: float, height: float) -> None:

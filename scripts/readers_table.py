@@ -1,4 +1,4 @@
-"""Write docs/readers.md: every reader on every sample export, in counts, and what each kind of export can tell.
+"""Write docs/readers/platforms.md: every reader on every sample export, in counts, and what each export can tell.
 
 Usage: python scripts/readers_table.py SAMPLES [OUT]
 
@@ -123,4 +123,4 @@ def write_page(samples: Path, out: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    write_page(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "docs/readers.md"))
+    write_page(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "docs/readers/platforms.md"))

@@ -1,4 +1,4 @@
-"""Validate the ensemble score and the usual scores on real forums, and write docs/validation.md and .csv.
+"""Validate the ensemble score and the usual scores on real forums, and write docs/champions/validation.md and .csv.
 
 The rules are fixed: cuts at 40, 60 and 80 % of each forum's period, a horizon of 20 % of it, the outcomes of
 `sna.champions.validate.OUTCOMES` that have at least five positives, labels where the data state them. Only totals are
@@ -126,7 +126,7 @@ def summarise(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataF
 
 
 def write_report(table: pl.DataFrame, skipped: list[str], seconds: float) -> None:
-    """docs/validation.md and docs/validation.csv."""
+    """docs/champions/validation.md and docs/champions/validation.csv."""
     means, best, compared = summarise(table)
     counts = compared.group_by("metric", "verdict").len("n").sort("metric", "verdict")
     lost = compared.filter(verdict="beats the ensemble").select(
@@ -149,9 +149,9 @@ def write_report(table: pl.DataFrame, skipped: list[str], seconds: float) -> Non
         full=markdown(table.select("forum", "outcome", "cut", "score", "n_people", "n_positive", *METRICS)),
         seconds=round(seconds),
     )
-    (ROOT / "docs" / "validation.md").write_text(text, encoding="utf-8")
+    (ROOT / "docs" / "champions" / "validation.md").write_text(text, encoding="utf-8")
     rounded = table.with_columns(pl.col(pl.Float64).round(4))
-    rounded.write_csv(ROOT / "docs" / "validation.csv")
+    rounded.write_csv(ROOT / "docs" / "champions" / "validation.csv")
 
 
 TEMPLATE = """# Do champions found today matter tomorrow?

@@ -120,7 +120,7 @@ class Forum:
         [('a', 'IT')]
         """
         frame = self.people.select("person_id", pl.lit(at).cast(TIME).alias("_at"))
-        return join_attribute(self, frame, name, at="_at").drop("_at")
+        return join_attribute(self, frame, by=name, at="_at").drop("_at")
 
     def list_attributes(self) -> pl.DataFrame:
         """Attributes known, with the number of people, of values and of changes, and their basis."""
@@ -265,8 +265,8 @@ def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
 def join_attribute(
     forum: Forum,
     frame: pl.DataFrame,
-    name: str,
     *,
+    by: str = "role",
     person: str = "person_id",
     at: str | None = "created_at",
     into: str | None = None,
@@ -277,8 +277,8 @@ def join_attribute(
     ----------
     forum, frame
         Roles are taken from the forum; row order of ``frame`` is kept.
-    name
-        Attribute, such as "role".
+    by
+        Attribute, such as "role" or "department".
     person, at
         Columns of ``frame`` with the person and the time. ``at=None`` uses the last moment observed.
     into
@@ -289,11 +289,11 @@ def join_attribute(
     SchemaError
         When the forum has no such attribute.
     """
-    spells = forum.roles.filter(pl.col("attribute") == name).select("person_id", "valid_from", "valid_to", "value")
+    spells = forum.roles.filter(pl.col("attribute") == by).select("person_id", "valid_from", "valid_to", "value")
     if spells.is_empty():
         known = ", ".join(forum.roles["attribute"].unique().sort()) or "none"
         raise SchemaError(
-            f"The forum needs the attribute {name!r} for this.",
+            f"The forum needs the attribute {by!r} for this.",
             got=f"Attributes known: {known}.",
             hint="add people's attributes with sna.read_org(...) and sna.add_org(forum, org)",
         )
@@ -317,8 +317,8 @@ def join_attribute(
         check_sortedness=False,
     )
     valid = pl.col("_to").is_null() | (pl.col("_at") < pl.col("_to"))
-    values = joined.sort("_row").select(pl.when(valid).then(pl.col("_value")).alias(into or name))
-    return frame.with_columns(values[into or name])
+    values = joined.sort("_row").select(pl.when(valid).then(pl.col("_value")).alias(into or by))
+    return frame.with_columns(values[into or by])
 
 
 def require_capabilities(forum: Forum, needs: Sequence[str], *, analysis: str, partial: bool = True) -> None:

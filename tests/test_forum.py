@@ -22,15 +22,15 @@ def test_role_is_as_of_the_time_asked(six):
     assert dict(six.attribute("role", at=day(2)).rows())["dan"] == "Sales"
     assert dict(six.attribute("role", at=day(10)).rows())["dan"] == "HR"
     assert dict(six.attribute("role").rows())["dan"] == "HR"
-    joined = sna.join_attribute(six, six.posts, "role", person="author_id")
+    joined = sna.join_attribute(six, six.posts, by="role", person="author_id")
     assert joined.filter(pl.col("author_id") == "dan").sort("created_at")["role"].to_list() == ["Sales", "HR"]
     assert joined["post_id"].equals(six.posts["post_id"])
 
 
 def test_attribute_is_joined_by_id_whatever_the_row_order(six):
     shuffled = six.posts.sample(fraction=1, shuffle=True, seed=1)
-    a = sna.join_attribute(six, shuffled, "role", person="author_id").sort("post_id")["role"]
-    b = sna.join_attribute(six, six.posts, "role", person="author_id").sort("post_id")["role"]
+    a = sna.join_attribute(six, shuffled, by="role", person="author_id").sort("post_id")["role"]
+    b = sna.join_attribute(six, six.posts, by="role", person="author_id").sort("post_id")["role"]
     assert a.equals(b)
 
 

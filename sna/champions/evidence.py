@@ -262,7 +262,7 @@ def _casts(forum: Forum, helping: Helping, by: str) -> pl.DataFrame:
     cast = pl.concat([asked, helps])
     known = has_attribute(forum, by)
     cast = (
-        join_attribute(forum, cast, by, at="at", into="group")
+        join_attribute(forum, cast, by=by, at="at", into="group")
         if known
         else cast.with_columns(group=pl.lit(None, pl.String))
     )

@@ -91,7 +91,9 @@ def _participants(forum: Forum, helping: Helping, by: str) -> pl.DataFrame:
     rows = spans.join(first, on="person_id", how="left", maintain_order="left")
     if not has_attribute(forum, by):
         return rows.with_columns(group=pl.lit(None, pl.String))
-    return join_attribute(forum, rows.with_columns(_at=pl.lit(helping.until)), by, at="_at", into="group").drop("_at")
+    return join_attribute(forum, rows.with_columns(_at=pl.lit(helping.until)), by=by, at="_at", into="group").drop(
+        "_at"
+    )
 
 
 def has_attribute(forum: Forum, name: str) -> bool:
@@ -215,8 +217,8 @@ def _bridging(
     counts = {"n_cross": pl.Int64, "n_groups": pl.Int64}
     if not has_attribute(forum, by):
         return Facet("bridging", _empty(people, "bridging", counts), f"nobody's {by!r} is known")
-    acts = join_attribute(forum, helps, by, at="at", into="own")
-    acts = join_attribute(forum, acts, by, person="asker_id", at="at", into="other").drop_nulls(["own", "other"])
+    acts = join_attribute(forum, helps, by=by, at="at", into="own")
+    acts = join_attribute(forum, acts, by=by, person="asker_id", at="at", into="other").drop_nulls(["own", "other"])
     if acts.is_empty():
         return Facet("bridging", _empty(people, "bridging", counts), f"no help between two people of known {by!r}")
     acts = acts.with_columns(cross=pl.col("own") != pl.col("other"), chance=_cross_chance(forum, helping, acts, by))
@@ -239,7 +241,7 @@ def _bridging(
 
 def _cross_chance(forum: Forum, helping: Helping, acts: pl.DataFrame, by: str) -> pl.Series:
     """Share of the threads of others in the same space whose asker is of another group: the null of one help."""
-    pool = join_attribute(forum, helping.chances, by, person="asker_id", at="asked_at", into="other").drop_nulls(
+    pool = join_attribute(forum, helping.chances, by=by, person="asker_id", at="asked_at", into="other").drop_nulls(
         "other"
     )
     space = pl.col("space").fill_null("").alias("space")
@@ -313,7 +315,7 @@ def _spread_p(successes: np.ndarray, trials: np.ndarray) -> float:
     """Likelihood-ratio test of whether shares differ between people at all (half chi-square, 1 df)."""
     k, n = successes[trials > 0], trials[trials > 0]
     mean = np.full(k.size, np.clip(k.sum() / n.sum(), 1e-6, 1 - 1e-6))
-    precision = fit_precision(k, n, mean)
+    precision = fit_precision(k, n, mean=mean)
     pooled = stats.betabinom.logpmf(k, n, mean * precision, (1 - mean) * precision).sum()
     equal = stats.binom.logpmf(k, n, mean).sum()
     return float(0.5 * stats.chi2.sf(max(0.0, 2 * (pooled - equal)), 1))

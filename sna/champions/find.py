@@ -380,8 +380,8 @@ def ensemble_score(forum: Forum, *, since: Moment = None, until: Moment = None) 
     Notes
     -----
     This is a forecast of presence, not a bright spot: it does not adjust for role, tenure or chances, and selects
-    nobody. `find_champions` does. The weights are round and the same everywhere; docs/validation.md holds them
-    against the usual scores on forums of several kinds, and tells how wide the plateau of equally good weights is.
+    nobody. `find_champions` does. The weights are round and the same everywhere; docs/champions/validation.md holds
+    them against the usual scores on forums of several kinds, and tells how wide the plateau of equally good weights is.
 
     When it misleads: it follows those who are active now; an expert on leave fades as one who has gone.
 

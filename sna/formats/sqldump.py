@@ -46,7 +46,7 @@ def list_sql_tables(container: Container, name: str) -> dict[str, list[str]]:
 
 
 def read_sql_tables(
-    container: Container, name: str, wanted: Collection[str]
+    container: Container, name: str, *, wanted: Collection[str]
 ) -> Iterator[tuple[str, list[str], list[str | None] | None, str]]:
     """Yield ``table, columns, values, raw`` for each row of the wanted tables; values are None for a torn row."""
     columns: dict[str, list[str]] = {}

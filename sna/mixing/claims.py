@@ -298,7 +298,7 @@ def cross_role_level(
     model of choices, because those who avoid each other are also spread over the null's threads.
 
     When it misleads: a space recorded wrongly for 10 % of threads already makes most forums without any preference
-    look segregated (docs/calibration_mixing.json). `cross_role_change` bears that.
+    look segregated (docs/mixing/calibration.json). `cross_role_change` bears that.
     """
     made = drawn or draw_mixing(forum, by=by, since=since, until=until, period=period, draws=draws, rng=rng)
     coded, missing = made.coded, made.coded.missing
@@ -562,7 +562,7 @@ def _judge_cells(
         return sample.mean(axis=0), sample.std(axis=0), p_value, family
     mean, variance = cell_moments(null, pairs)
     exact = null.name == "volume-holding"
-    p_value = _hypergeometric_p(seen) if exact else normal_p(seen, mean, variance, continuity=0.5)
+    p_value = _hypergeometric_p(seen) if exact else normal_p(seen, mean, variance=variance, continuity=0.5)
     return mean, np.sqrt(variance), p_value, adjust_p(p_value.ravel(), method=method)
 
 
@@ -578,7 +578,7 @@ def _ratio_interval(
     pairs: Pairs, null: Null, seen: Floats, expected: Floats, sd: Floats, *, level: float
 ) -> tuple[Floats, Floats]:
     """Ends of the interval of observed / expected; NaN where nothing is expected."""
-    parts = left_out_ratios(pairs, null, expected)
+    parts = left_out_ratios(pairs, null, expected=expected)
     some = np.where(expected > 0, 1.0, np.nan)
     if parts is None:
         reach = float(stats.norm.ppf(0.5 + level / 2)) * np.divide(sd, expected, out=sd * 0, where=expected > 0)
@@ -628,4 +628,4 @@ def _closed_share(pairs: Pairs, counts: Floats, null: Null, missing: int) -> tup
     share = float(crossing / all_known)
     contrast = cross - share * known
     mean, variance = null.moments(pairs, contrast[None])
-    return share, float(normal_p((contrast * counts).sum(), mean[0], variance[0]))
+    return share, float(normal_p((contrast * counts).sum(), mean[0], variance=variance[0]))

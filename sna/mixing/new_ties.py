@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sna.errors import ParameterError
 from sna.forum import Forum
-from sna.mixing.nulls import participation_null
+from sna.mixing.nulls import Pairs, participation_null
 from sna.mixing.pairs import Coded, code_joins, require_spaces
 from sna.schema import TIME
 from sna.stats.inference import monte_carlo_p
@@ -145,14 +145,14 @@ def novel_tie_share(
         _office(forum, people, start, manager=manager, unit=unit, participation=participation) for start in starts
     ]
 
-    def count(source: Ints, target: Ints, when: Ints) -> Floats:
-        a, b, period = history.new(source, target, when)
+    def count(pairs: Pairs, when: Ints) -> Floats:
+        a, b, period = history.new(pairs, when)
         return _count_novel((seat[a], seat[b], period), offices, min_distance)
 
-    observed = count(coded.pairs.source, coded.pairs.target, coded.period)
+    observed = count(coded.pairs, coded.period)
     when = coded.period[np.lexsort((coded.pairs.source, coded.pairs.thread, coded.pairs.stratum))]
     drawn = participation_null().draw(coded.pairs, draws, np.random.default_rng(rng))
-    sample = np.stack([_share(count(pairs.source, pairs.target, when)) for pairs in drawn])
+    sample = np.stack([_share(count(pairs, when)) for pairs in drawn])
     return _share_table(starts, observed, sample, level=level)
 
 
@@ -212,10 +212,10 @@ class _History:
         keys, at = np.unique(pair[order], return_index=True)
         return cls(keys, coded.period[order][at], n)
 
-    def new(self, source: Ints, target: Ints, when: Ints) -> tuple[Ints, Ints, Ints]:
+    def new(self, pairs: Pairs, when: Ints) -> tuple[Ints, Ints, Ints]:
         """Distinct pairs, per period, that had not met before that period: ``a, b, period``."""
         n = self.n_people
-        packed = np.unique(when * n * n + _pack(source, target, n))
+        packed = np.unique(when * n * n + _pack(pairs.source, pairs.target, n))
         period, pair = np.divmod(packed, n * n)
         at = np.minimum(np.searchsorted(self.keys, pair), len(self.keys) - 1)
         fresh = (self.keys[at] != pair) | (self.first[at] >= period)

@@ -2,7 +2,7 @@
 
 The null decides the answer. With no preference for one's own role at all, shuffling labels or holding volumes
 "finds" one in nearly every forum whose roles differ in where and how much they take part; permuting the participants
-of threads within channel and period does not (docs/calibration_mixing.json). So the first three nulls here are
+of threads within channel and period does not (docs/mixing/calibration.json). So the first three nulls here are
 descriptive yardsticks with closed forms, and `participation_null` is the one a claim may rest on.
 """
 

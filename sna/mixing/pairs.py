@@ -74,9 +74,10 @@ def code_joins(forum: Forum, by: str, *, since: Moment = None, until: Moment = N
     rows = thread_participation(forum)
     asked = pl.col("person_id") == pl.col("asker_id")
     starts = rows.filter(asked).select("thread_id", pl.col("at").alias("started_at"))
-    starts = join_attribute(forum, starts.join(_askers(rows), on="thread_id"), by, person="asker_id", at="started_at")
+    starts = starts.join(_askers(rows), on="thread_id")
+    starts = join_attribute(forum, starts, by=by, person="asker_id", at="started_at")
     joins = cut_window(rows.filter(~asked), since=since, until=until)
-    joins = join_attribute(forum, joins, by, at="at", into="_from")
+    joins = join_attribute(forum, joins, by=by, at="at", into="_from")
     joins = joins.join(starts.rename({by: "_to"}).drop("asker_id"), on="thread_id", how="left", maintain_order="left")
     return _code(joins.rename({"person_id": "source", "asker_id": "target"}), period)
 
@@ -96,8 +97,8 @@ def code_interactions(
 ) -> Coded:
     """Who acted toward whom, groups as of the interaction; each row one pair whatever its weight."""
     rows = list_interactions(forum, kinds=kinds, since=since, until=until)
-    rows = join_attribute(forum, rows, by, person="source", at="at", into="_from")
-    rows = join_attribute(forum, rows, by, person="target", at="at", into="_to")
+    rows = join_attribute(forum, rows, by=by, person="source", at="at", into="_from")
+    rows = join_attribute(forum, rows, by=by, person="target", at="at", into="_to")
     first = pl.col("at").min().over("thread_id")
     return _code(rows.with_columns(first.alias("started_at")), period)
 
@@ -350,7 +351,7 @@ def within_spaces(coded: Coded) -> Coded:
     return replace(coded, pairs=replace(coded.pairs, stratum=coded.space))
 
 
-def left_out_ratios(pairs: Pairs, null: Null, expected: Floats) -> Floats | None:
+def left_out_ratios(pairs: Pairs, null: Null, *, expected: Floats) -> Floats | None:
     """Log ratios of observed to expected with each group of threads left out, ``(groups, k, k)``; None without threads.
 
     The expectation of what remains is the closed form of its strata, scaled as ``expected`` is to that of the whole.

@@ -300,7 +300,7 @@ def _people(forum: Forum, attributes: Sequence[str] | None, *, bots: bool, at: d
     known = forum.roles["attribute"].unique().sort().to_list()
     for name in known if attributes is None else attributes:
         into = name if name not in people.columns else f"{name}_attribute"
-        people = join_attribute(forum, people, name, at="_at", into=into)
+        people = join_attribute(forum, people, by=name, at="_at", into=into)
     return people.drop("_at").sort("person_id")
 
 

@@ -54,7 +54,7 @@ class _Clusters:
             account = self.parent[account]
         return account
 
-    def join(self, one: str, two: str, method: str) -> None:
+    def join(self, one: str, two: str, *, method: str) -> None:
         """Join two clusters unless the rules forbid it; the smaller id leads."""
         a, b = sorted((self.root(one), self.root(two)))
         if a == b:
@@ -276,7 +276,7 @@ def _join_by_key(clusters: _Clusters, pairs: Iterable[tuple[str | None, str]], m
             clusters.refused.append((", ".join(accounts[:4]), method, "one source has this key twice"))
             continue
         for other in accounts[1:]:
-            clusters.join(accounts[0], other, method)
+            clusters.join(accounts[0], other, method=method)
 
 
 def _read_overrides(overrides: str | Path | pl.DataFrame | None) -> list[tuple[str, str, str]]:
@@ -309,7 +309,7 @@ def _apply_overrides(clusters: _Clusters, decisions: list[tuple[str, str, str]])
     clusters.apart |= {frozenset((a, b)) for word, a, b in decisions if word == "different"}
     for word, a, b in decisions:
         if word == "same":
-            clusters.join(a, b, "override")
+            clusters.join(a, b, method="override")
     if clusters.refused:
         raise ParameterError(
             "Overrides must not contradict each other.", got=f"{clusters.refused[0][0]}: same and different."

@@ -180,19 +180,23 @@ def _old_roles(forum: Forum, spells: pl.DataFrame) -> tuple[pl.DataFrame, list[s
 def _notes(forum: Forum, org: OrgData, match: _Match, moved: list[str]) -> list[pl.DataFrame]:
     notes = []
 
-    def note(reason: str, n: int, detail: str) -> None:
+    def note(reason: str, n: int, *, detail: str) -> None:
         if n:
             notes.append(make_issues("people", reason, kind="note", n=n, file=org.file, detail=detail))
 
     for method, n in match.pairs.group_by("method").len().sort("method").iter_rows():
-        note(f"matched_by_{method}", n, "people of the forum found in the HR data")
+        note(f"matched_by_{method}", n, detail="people of the forum found in the HR data")
     for method, keys in match.unclear.group_by("method").agg(pl.col("key").sort()).sort("method").iter_rows():
-        note("match_unclear", len(keys), f"{method} shared by several people, linked to nobody: {', '.join(keys[:3])}")
+        note(
+            "match_unclear",
+            len(keys),
+            detail=f"{method} shared by several people, linked to nobody: {', '.join(keys[:3])}",
+        )
     humans = forum.people.filter(pl.col("kind") == "human")
     outside = humans.filter(~pl.col("person_id").is_in(match.pairs["person_id"].implode())).height
-    note("not_in_org", outside, "people of the forum that the HR data do not have")
-    note("attribute_renamed", len(moved), f"the forum's own attribute is now {', '.join(moved)}")
+    note("not_in_org", outside, detail="people of the forum that the HR data do not have")
+    note("attribute_renamed", len(moved), detail=f"the forum's own attribute is now {', '.join(moved)}")
     last = forum.observed_until
     future = 0 if last is None else org.spells.filter(pl.col("valid_from") > last).height
-    note("starts_after_forum", future, "spells that begin after the last thing seen in the forum")
+    note("starts_after_forum", future, detail="spells that begin after the last thing seen in the forum")
     return notes

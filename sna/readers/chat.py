@@ -262,8 +262,8 @@ def list_spells(
 def add_memberships(
     log: Collector,
     members: Iterable[tuple[str, str]],
-    moves: Mapping[tuple[str, str], list[tuple[datetime, bool]]],
     *,
+    moves: Mapping[tuple[str, str], list[tuple[datetime, bool]]],
     implied: Iterable[tuple[str, str]] = (),
 ) -> None:
     """Events and spells from joins and leaves, and one open spell for each of today's members.

@@ -322,7 +322,7 @@ def _read_space(files: JsonFiles, space: _Space, roster: _Roster) -> None:
         _add_post(talk, row)
     name = space.name
     moves = {(person, name): changes for person, changes in talk.moves.items()}
-    add_memberships(files.log, ((person, name) for person in space.members), moves)
+    add_memberships(files.log, ((person, name) for person in space.members), moves=moves)
 
 
 def _take_message(talk: _Conversation, message: Any, file: str) -> None:

@@ -103,7 +103,7 @@ def read_teams(container: Container, options: ReadOptions) -> Forum:
     if not tenant.teams and not tenant.channels:
         log.note("posts", "privacy_unknown", detail="no list of teams or channels; withheld are chats")
     _write_posts(tenant)
-    add_memberships(log, tenant.members, tenant.moves, implied=tenant.implied)
+    add_memberships(log, tenant.members, moves=tenant.moves, implied=tenant.implied)
     _write_people(tenant)
     scope = "with" if options.include_private else "without"
     coverage = f"{len(found['messages']):,} message files, {scope} private teams, private channels and chats"

@@ -277,7 +277,7 @@ def _read_memberships(realm: _Realm) -> None:
         name, private = stream or ("", True)
         if name and (not private or realm.options.include_private):
             moves.setdefault((person, name), []).append((at, _SUBSCRIPTIONS[entry["event_type"]]))
-    add_memberships(realm.log, members, moves)
+    add_memberships(realm.log, members, moves=moves)
 
 
 def _space_of(realm: _Realm, recipient: str | None, sender: str) -> tuple[str | None, bool]:

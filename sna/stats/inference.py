@@ -52,7 +52,7 @@ def monte_carlo_p(observed: ArrayLike, draws: ArrayLike, *, alternative: str = "
     return np.asarray(above if alternative == "greater" else below)
 
 
-def normal_p(observed: ArrayLike, mean: ArrayLike, variance: ArrayLike, *, continuity: float = 0.0) -> Floats:
+def normal_p(observed: ArrayLike, mean: ArrayLike, *, variance: ArrayLike, continuity: float = 0.0) -> Floats:
     """Two-sided p-value of exact moments by the normal distribution; 1 where the null has no variance.
 
     Never zero: tails too small for a float are its smallest positive normal number, 2.2e-308.

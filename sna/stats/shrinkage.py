@@ -272,7 +272,7 @@ def shrink_shares(
     if expected_share is not None:
         mean = np.asarray(expected_share, dtype=float)[usable]
     mean = np.clip(mean, 1e-4, 1 - 1e-4)
-    precision = fit_precision(k, n, mean)
+    precision = fit_precision(k, n, mean=mean)
     a, b = k + mean * precision, n - k + (1 - mean) * precision
     tail = (1 - level) / 2
     low, high = (stats.beta.ppf(q, a, b) / mean for q in (tail, 1 - tail))
@@ -280,7 +280,7 @@ def shrink_shares(
     return _spread([mean * n, a / (a + b) / mean, low, high, above], usable)
 
 
-def fit_precision(successes: Floats, trials: Floats, mean: Floats) -> float:
+def fit_precision(successes: Floats, trials: Floats, *, mean: Floats) -> float:
     """Precision ``s`` of the beta prior by marginal maximum likelihood, with a weak pull towards 10."""
 
     def loss(log_s: float) -> float:

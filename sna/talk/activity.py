@@ -115,7 +115,7 @@ def weekly_activity(
     elif by == "space":
         posts = posts.with_columns(pl.col("space").fill_null(MISSING).alias("group"))
     else:
-        posts = join_attribute(forum, posts, by, person="author_id", at="at", into="group")
+        posts = join_attribute(forum, posts, by=by, person="author_id", at="at", into="group")
         posts = posts.with_columns(pl.col("group").fill_null(MISSING))
     table = posts.group_by(pl.col("at").dt.truncate(WEEK).alias("week"), "group").agg(
         pl.len().cast(pl.Int64).alias("n_posts"),

@@ -134,7 +134,7 @@ def roles_per_thread(forum: Forum, *, by: str = "role", since: Moment = None, un
     When it misleads: bigger threads reach more roles by size alone. Read it next to ``n_people_mean``; the
     claim that people seek or avoid other roles is `cross_role_level`'s.
     """
-    rows = join_attribute(forum, thread_participation(forum, since=since, until=until), by, at="at", into="_group")
+    rows = join_attribute(forum, thread_participation(forum, since=since, until=until), by=by, at="at", into="_group")
     threads = rows.group_by("thread_id").agg(
         pl.col("_group").drop_nulls().n_unique().cast(pl.Int64).alias("n_roles"),
         pl.len().alias("n_people"),

@@ -193,7 +193,7 @@ def _grouped(forum: Forum, waits: pl.DataFrame, by: str | None) -> pl.DataFrame:
         return waits.with_columns((pl.col("asked_at").dt.strftime(_PERIODS[by]) + quarter).alias("group"))
     if by in _PERIODS:
         return waits.with_columns(pl.col("asked_at").dt.strftime(_PERIODS[by]).alias("group"))
-    named = join_attribute(forum, waits, by, person="asker_id", at="asked_at", into="group")
+    named = join_attribute(forum, waits, by=by, person="asker_id", at="asked_at", into="group")
     return named.with_columns(pl.col("group").fill_null(MISSING))
 
 

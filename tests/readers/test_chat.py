@@ -250,7 +250,7 @@ def test_spells_from_joins_and_leaves():
 
 def test_memberships_count_only_rows_of_the_source():
     log = Collector("x")
-    chat.add_memberships(log, [("ann", "a")], {}, implied=[("ann", "b")])
+    chat.add_memberships(log, [("ann", "a")], moves={}, implied=[("ann", "b")])
     forum = log.forum(capabilities={})
     assert forum.source.rows_read["memberships"] == 1
     assert forum.memberships.select("person_id", "space").rows() == [("ann", "a"), ("ann", "b")]

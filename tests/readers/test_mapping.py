@@ -217,7 +217,7 @@ def test_inserts_are_tokenised_not_run(tmp_path):
     path.write_text(DUMP.replace("`tid` int, `fid` int", "`tid` int,\n  `fid` int"))
     with open_container(path) as box:
         assert list_sql_tables(box, "d.sql") == {"my_posts": ["pid", "tid", "fid", "note"], "my_secrets": []}
-        rows = [(columns, values) for _, columns, values, _ in read_sql_tables(box, "d.sql", ["my_posts"])]
+        rows = [(columns, values) for _, columns, values, _ in read_sql_tables(box, "d.sql", wanted=["my_posts"])]
     assert rows[0][1] == ["1", "2", "3", "it's; (a) 'test', \\ \n"]
     assert rows[1][1] == ["2", None, "-3.5", "0x4142"]
     assert rows[2] == (["pid", "note"], ["3", "line one\nline two"])
@@ -239,7 +239,7 @@ def test_any_value_survives_a_dump(tmp_path_factory, values):
     columns = ", ".join(f"c{i}" for i in range(len(values)))
     path.write_bytes(f"INSERT INTO t ({columns}) VALUES ({', '.join(escaped)});\n".encode())
     with open_container(path) as box:
-        assert [row for _, _, row, _ in read_sql_tables(box, "d.sql", ["t"])] == [values]
+        assert [row for _, _, row, _ in read_sql_tables(box, "d.sql", wanted=["t"])] == [values]
 
 
 def bson(record):
@@ -566,7 +566,7 @@ def test_presets_are_checked_and_in_the_package():
 
 
 def test_the_example_in_the_docs_is_a_mapping(tmp_path):
-    text = (Path(__file__).parents[2] / "docs/mapping.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/readers/mapping.md").read_text(encoding="utf-8")
     block = text.split("```yaml\n")[1].split("```")[0]
     (tmp_path / "m.yaml").write_text(block)
     assert sna.validate_mapping(tmp_path / "m.yaml")["table"].to_list() == ["posts", "mentions"]

@@ -138,7 +138,7 @@ def test_attributes_become_spells_that_change_with_the_posts():
     assert spells.rows() == [("ann", "Staff", 1, 3), ("ann", "Expert", 3, 5), ("ann", "Staff", 5, None),
                              ("bob", "Expert", 1, None)]  # fmt: skip
     assert forum.roles["basis"].unique().to_list() == ["inferred"]
-    as_of = sna.join_attribute(forum, forum.posts, "role", person="author_id")
+    as_of = sna.join_attribute(forum, forum.posts, by="role", person="author_id")
     assert as_of.filter(pl.col("author_id") == "ann")["role"].to_list() == [
         "Staff", "Staff", "Expert", "Expert", "Staff"]  # fmt: skip
 
@@ -438,7 +438,7 @@ def test_real_role_forum(shared):
     assert forum.posts["thread_id"].n_unique() == 2916
     assert forum.posts["author_id"].n_unique() == 1696
     assert forum.posts["space"].n_unique() == 18
-    roles = sna.join_attribute(forum, forum.posts, "role", person="author_id")["role"].value_counts()
+    roles = sna.join_attribute(forum, forum.posts, by="role", person="author_id")["role"].value_counts()
     assert dict(roles.drop_nulls().iter_rows()) == {
         "Normal user": 6177, "Frequent user": 1472, "Forum moderator": 677, "Technical expert": 323}  # fmt: skip
     assert balanced(forum)

@@ -92,15 +92,15 @@ def test_bootstrap_covers_the_mean():
 
 
 def test_normal_p():
-    assert normal_p(1.96, 0.0, 1.0) == pytest.approx(0.05, abs=1e-4)
-    assert normal_p(3.0, 0.0, 0.0) == 1.0
-    assert normal_p(0.4, 0.0, 1.0, continuity=0.5) == 1.0
+    assert normal_p(1.96, 0.0, variance=1.0) == pytest.approx(0.05, abs=1e-4)
+    assert normal_p(3.0, 0.0, variance=0.0) == 1.0
+    assert normal_p(0.4, 0.0, variance=1.0, continuity=0.5) == 1.0
 
 
 def test_normal_p_is_never_zero():
     smallest = np.finfo(np.float64).tiny
-    assert normal_p([1e3, -1e9, np.inf], 0.0, 1.0).tolist() == [smallest] * 3
-    assert normal_p(30.0, 0.0, 1.0) == pytest.approx(2 * stats.norm.sf(30.0), rel=1e-12)
+    assert normal_p([1e3, -1e9, np.inf], 0.0, variance=1.0).tolist() == [smallest] * 3
+    assert normal_p(30.0, 0.0, variance=1.0) == pytest.approx(2 * stats.norm.sf(30.0), rel=1e-12)
 
 
 def test_logit():

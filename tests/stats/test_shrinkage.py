@@ -140,7 +140,7 @@ def test_shares_precision_and_ratio():
     rng = np.random.default_rng(6)
     trials = rng.integers(5, 60, 5000).astype(float)
     hits = rng.binomial(trials.astype(int), rng.beta(0.4 * 12, 0.6 * 12, 5000)).astype(float)
-    assert fit_precision(hits, trials, np.full(5000, 0.4)) == pytest.approx(12, rel=0.15)
+    assert fit_precision(hits, trials, mean=np.full(5000, 0.4)) == pytest.approx(12, rel=0.15)
     frame = shrink_shares(hits, trials)
     assert np.average(frame["estimate"].to_numpy()) == pytest.approx(1, abs=0.02)
 

@@ -77,7 +77,7 @@ def lowered_capabilities(seen: Sequence[str]) -> dict[str, str]:
     return levels
 
 
-def add_rows(tables: Tables, table: str, frame: pl.DataFrame) -> None:
+def add_rows(tables: Tables, table: str, *, frame: pl.DataFrame) -> None:
     """Keep rows of a database table; accounts found there are the roster."""
     tables.add_frame(table, frame.with_columns(pl.lit("t").alias("listed")) if table == "users" else frame)
 
@@ -105,7 +105,7 @@ def _read(container: Container, options: ReadOptions) -> Forum:
             got="It has none for the table posts.",
             hint="use the backup Discourse makes, or pg_dump without --inserts and --format=custom",
         )
-    listed = take_csvs(container, tables, collector)
+    listed = take_csvs(container, tables, collector=collector)
     return make_forum(
         tables,
         options,
@@ -149,7 +149,7 @@ class _Block:
             collector.note(subject, "table_cut_off", file=file, position=self.table, detail="no end mark")
         wanted = [name for name in allowed_columns(self.table) if name in self.columns]
         if whole and wanted:
-            add_rows(tables, self.table, _cells(whole, self.columns, wanted))
+            add_rows(tables, self.table, frame=_cells(whole, self.columns, wanted))
 
 
 def _blocks(container: Container, name: str) -> Iterator[_Block]:

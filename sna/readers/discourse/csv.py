@@ -34,7 +34,7 @@ def csv_kind(container: Container, name: str) -> str | None:
     return "users" if header >= _USER_HEADER else "staff" if header >= _STAFF_HEADER else None
 
 
-def take_csvs(container: Container, tables: Tables, collector: Collector) -> list[str]:
+def take_csvs(container: Container, tables: Tables, *, collector: Collector) -> list[str]:
     """Read the user lists and staff logs of an export; the names of the files used."""
     used = []
     for name in container.match(r".*\.csv"):

@@ -62,7 +62,7 @@ def read_discourse_database(url: str, *, include_private: bool = False, progress
         moment = _moment(connection)
         for table in show_progress(sorted(known), options, what="Discourse tables"):
             for frame in _rows(connection, table, known[table]):
-                add_rows(tables, table, frame)
+                add_rows(tables, table, frame=frame)
     return make_forum(
         tables,
         options,

@@ -62,7 +62,7 @@ def _read(container: Container, options: ReadOptions) -> Forum:
         for position, document in _documents(files, name):
             taker.take(document, position)
     taker.finish()
-    listed = take_csvs(container, tables, collector)
+    listed = take_csvs(container, tables, collector=collector)
     for name in sorted(set(container.match(r".*\.csv")) - set(listed)):
         collector.note("posts", "file_not_used", file=name)
     raised = dict.fromkeys(("roster", "memberships", "org_attributes"), "partial") if listed else {}

@@ -80,10 +80,10 @@ def _read(container: Container, options: ReadOptions) -> Forum:
     reading = _Reading(Collector("mbox"))
     for name in show_progress(boxes, options, what="Mail archives"):
         for number, data in enumerate(split_mbox(container, name), start=1):
-            reading.take(parse_mail(data), name, number)
+            reading.take(parse_mail(data), name, number=number)
     for name in show_progress(singles, options, what="Mails"):
         with container.open(name) as stream:
-            reading.take(parse_mail(stream.read()), name, 1)
+            reading.take(parse_mail(stream.read()), name, number=1)
     members = _read_members(container, reading.log)
     reading.finish(default_space=re.sub(r"\.(mbox|zip|gz|tar|tgz|eml)", "", container.path.name))
     listed = {"memberships": "yes", "roster": "partial", "platform_role": "partial"}
@@ -105,7 +105,7 @@ class _Reading:
     sent: Counter[Sender] = field(default_factory=Counter)
     tags: Counter[str] = field(default_factory=Counter)
 
-    def take(self, mail: Mail, file: str, number: int) -> None:
+    def take(self, mail: Mail, file: str, *, number: int) -> None:
         """One mail: a post, or withheld when a machine answered for somebody."""
         headers = mail.headers
         subject = " ".join(decode_words(headers.get("subject", "")).split())

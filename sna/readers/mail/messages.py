@@ -154,7 +154,7 @@ def mail_text(mail: Mail) -> tuple[str, str | None]:
     Of alternatives the plain one is taken, else the HTML as text; attachments and forwarded mails are left alone.
     """
     walk = _Walk()
-    plain = walk.text(mail.headers, _QUOTED_FROM.sub(rb"\1", mail.body), 0)
+    plain = walk.text(mail.headers, _QUOTED_FROM.sub(rb"\1", mail.body), depth=0)
     return plain.replace("\x00", ""), walk.trouble
 
 
@@ -165,7 +165,7 @@ class _Walk:
         self.parts = 0
         self.trouble: str | None = None
 
-    def text(self, headers: dict[str, str], body: bytes, depth: int) -> str:
+    def text(self, headers: dict[str, str], body: bytes, *, depth: int) -> str:
         kind, parameters = _content_type(headers.get("content-type", ""))
         if headers.get("content-disposition", "").lower().startswith("attachment"):
             return ""
@@ -183,7 +183,7 @@ class _Walk:
         texts: dict[str, list[str]] = {"plain": [], "html": []}
         for part in self._split(boundary, body):
             inner = parse_mail(part)
-            found = self.text(inner.headers, inner.body, depth + 1)
+            found = self.text(inner.headers, inner.body, depth=depth + 1)
             is_html = _content_type(inner.headers.get("content-type", ""))[0] == "text/html"
             texts["html" if is_html else "plain"].append(found)
         plain = "\n".join(text for text in texts["plain"] if text.strip())

@@ -90,17 +90,17 @@ def check_mapping(data: Any, *, source: str = "mapping", node: yaml.Node | None 
         With the line (where known), the key and what is allowed.
     """
     check = _Check(source, node)
-    check.keys(data, TOP, ())
+    check.keys(data, TOP, path=())
     if not isinstance(data.get("name"), str) or not re.fullmatch(r"[a-z][a-z0-9_]*", data["name"]):
-        check.fail("name is one word in small letters", data.get("name"), ("name",))
+        check.fail("name is one word in small letters", data.get("name"), path=("name",))
     if not any(data.get(name) for name in ("posts", "people")):
-        check.fail("a mapping fills posts or people at least", sorted(data), ())
+        check.fail("a mapping fills posts or people at least", sorted(data), path=())
     _check_settings(check, data.get("settings") or {})
     _check_capabilities(check, data.get("capabilities") or {})
     for table in TABLES:
         rules = data.get(table) or []
         if not isinstance(rules, list):
-            check.fail(f"{table} is a list of rules", rules, (table,))
+            check.fail(f"{table} is a list of rules", rules, path=(table,))
         for number, rule in enumerate(rules):
             _check_rule(check, rule, table, (table, number))
 
@@ -124,65 +124,67 @@ class _Check:
             line, node = found[0].start_mark.line + 1, found[1]
         return f"{self.source} line {line}" if line else self.source
 
-    def fail(self, need: str, got: Any, path: Path) -> None:
+    def fail(self, need: str, got: Any, *, path: Path) -> None:
         where = ".".join(str(step) for step in path) or "the top"
-        raise MappingError(f"In {self.line(path)}, {where}: {need}.", got=f"Got {got!r}.", hint="docs/mapping.md")
+        raise MappingError(
+            f"In {self.line(path)}, {where}: {need}.", got=f"Got {got!r}.", hint="docs/readers/mapping.md"
+        )
 
-    def keys(self, data: Any, allowed: Sequence[str], path: Path) -> None:
+    def keys(self, data: Any, allowed: Sequence[str], *, path: Path) -> None:
         if not isinstance(data, dict):
-            self.fail(f"this is a mapping with the keys {', '.join(allowed)}", data, path)
+            self.fail(f"this is a mapping with the keys {', '.join(allowed)}", data, path=path)
         for key in data:
             if key not in allowed:
-                self.fail(f"the keys are {', '.join(allowed)}", key, (*path, key))
+                self.fail(f"the keys are {', '.join(allowed)}", key, path=(*path, key))
 
-    def words(self, value: Any, allowed: Sequence[str], path: Path) -> None:
+    def words(self, value: Any, allowed: Sequence[str], *, path: Path) -> None:
         if value not in allowed:
-            self.fail(f"one of {', '.join(allowed)}", value, path)
+            self.fail(f"one of {', '.join(allowed)}", value, path=path)
 
 
 def _check_settings(check: _Check, settings: Any) -> None:
-    check.keys(settings, SETTINGS, ("settings",))
-    check.keys(settings.get("dialect") or {}, ("sep", "escape"), ("settings", "dialect"))
-    check.words(settings.get("replies", "none"), ("none", "root_default", "previous"), ("settings", "replies"))
+    check.keys(settings, SETTINGS, path=("settings",))
+    check.keys(settings.get("dialect") or {}, ("sep", "escape"), path=("settings", "dialect"))
+    check.words(settings.get("replies", "none"), ("none", "root_default", "previous"), path=("settings", "replies"))
     bases = TABLES["posts"].values["parent_basis"]
-    check.words(settings.get("given_parents", "explicit"), bases, ("settings", "given_parents"))
+    check.words(settings.get("given_parents", "explicit"), bases, path=("settings", "given_parents"))
     try:
         check_time_format(None, settings.get("timezone", "UTC"))
     except SnaError as error:
-        check.fail(error.need.rstrip("."), settings.get("timezone"), ("settings", "timezone"))
+        check.fail(error.need.rstrip("."), settings.get("timezone"), path=("settings", "timezone"))
 
 
 def _check_capabilities(check: _Check, levels: Any) -> None:
-    check.keys(levels, tuple(CAPABILITIES), ("capabilities",))
+    check.keys(levels, tuple(CAPABILITIES), path=("capabilities",))
     for name, level in levels.items():
-        check.words(level, LEVELS, ("capabilities", name))
+        check.words(level, LEVELS, path=("capabilities", name))
 
 
 def _check_rule(check: _Check, rule: Any, table: str, path: Path) -> None:
-    check.keys(rule, RULE, path)
+    check.keys(rule, RULE, path=path)
     source = rule.get("from")
-    check.keys(source, ("table", "file", "items", "optional"), (*path, "from"))
+    check.keys(source, ("table", "file", "items", "optional"), path=(*path, "from"))
     if ("table" in source) == ("file" in source):
-        check.fail("from has either a table or a file", source, (*path, "from"))
+        check.fail("from has either a table or a file", source, path=(*path, "from"))
     for key in ("where", "private_when", "drop"):
         _check_condition(check, rule.get(key) or {}, (*path, key))
     explode = rule.get("explode") or []
     for number, step in enumerate(explode if isinstance(explode, list) else [explode]):
-        check.keys(step, ("col", "as", "sep", "regex"), (*path, "explode"))
+        check.keys(step, ("col", "as", "sep", "regex"), path=(*path, "explode"))
         if "col" not in step:
-            check.fail("explode names a col", step, (*path, "explode"))
+            check.fail("explode names a col", step, path=(*path, "explode"))
         _check_pattern(check, step.get("regex"), (*path, "explode", number))
     for name, spec in (rule.get("add") or {}).items():
         _check_column(check, spec, (*path, "add", name))
     columns = rule.get("columns")
-    check.keys(columns, tuple(TABLES[table].columns), (*path, "columns"))
+    check.keys(columns, tuple(TABLES[table].columns), path=(*path, "columns"))
     for name in TABLES[table].required:
         if name not in columns and name not in TABLES[table].defaults and name not in ("thread_id", "attribute"):
-            check.fail(f"columns must fill {name}", sorted(columns), (*path, "columns"))
+            check.fail(f"columns must fill {name}", sorted(columns), path=(*path, "columns"))
     for name, spec in columns.items():
         _check_column(check, spec, (*path, "columns", name))
     for name in rule.get("dedupe_key") or []:
-        check.words(name, tuple(columns), (*path, "dedupe_key"))
+        check.words(name, tuple(columns), path=(*path, "dedupe_key"))
 
 
 def _check_condition(check: _Check, condition: Any, path: Path) -> None:
@@ -191,34 +193,34 @@ def _check_condition(check: _Check, condition: Any, path: Path) -> None:
             _check_condition(check, item, (*path, number))
         return
     if not isinstance(condition, dict):
-        check.fail("a condition is column: value, or a list of such", condition, path)
+        check.fail("a condition is column: value, or a list of such", condition, path=path)
     for name, want in condition.items():
         if isinstance(want, dict):
-            check.keys(want, ("not", "present", "matches"), (*path, name))
+            check.keys(want, ("not", "present", "matches"), path=(*path, name))
             _check_pattern(check, want.get("matches"), (*path, name))
 
 
 def _check_column(check: _Check, spec: Any, path: Path) -> None:
     if isinstance(spec, str):
         return
-    check.keys(spec, COLUMN, path)
+    check.keys(spec, COLUMN, path=path)
     bases = [key for key in ("col", "const", "template", "coalesce") if key in spec]
     if len(bases) != 1:
-        check.fail("exactly one of col, const, template, coalesce", sorted(spec), path)
+        check.fail("exactly one of col, const, template, coalesce", sorted(spec), path=path)
     for number, part in enumerate(spec.get("coalesce") or []):
         _check_column(check, part, (*path, "coalesce", number))
     if "type" in spec:
-        check.words(spec["type"], TYPES, (*path, "type"))
+        check.words(spec["type"], TYPES, path=(*path, "type"))
         if spec["type"] == "strptime" and "%" not in str(spec.get("format", "")):
-            check.fail("strptime needs a format such as '%d.%m.%Y %H:%M'", spec.get("format"), path)
+            check.fail("strptime needs a format such as '%d.%m.%Y %H:%M'", spec.get("format"), path=path)
     lookups = spec.get("lookup") or []
     for step in lookups if isinstance(lookups, list) else [lookups]:
-        check.keys(step, ("table", "file", "items", "key", "value", "where"), (*path, "lookup"))
+        check.keys(step, ("table", "file", "items", "key", "value", "where"), path=(*path, "lookup"))
         if not {"key", "value"} <= set(step) or ("table" in step) == ("file" in step):
-            check.fail("lookup names a table or a file, its key and its value", sorted(step), (*path, "lookup"))
+            check.fail("lookup names a table or a file, its key and its value", sorted(step), path=(*path, "lookup"))
         _check_condition(check, step.get("where") or {}, (*path, "lookup", "where"))
     if "map" in spec and not isinstance(spec["map"], dict):
-        check.fail("map is their word: our word", spec["map"], (*path, "map"))
+        check.fail("map is their word: our word", spec["map"], path=(*path, "map"))
     _check_pattern(check, spec.get("regex"), path)
 
 
@@ -227,11 +229,13 @@ def _check_pattern(check: _Check, pattern: Any, path: Path) -> None:
     if pattern is None:
         return
     if not isinstance(pattern, str) or len(pattern) > _PATTERN_LENGTH:
-        check.fail(f"a pattern is text of at most {_PATTERN_LENGTH} characters", str(pattern)[:60], path)
+        check.fail(f"a pattern is text of at most {_PATTERN_LENGTH} characters", str(pattern)[:60], path=path)
     try:
         pl.Series([""]).str.extract(pattern, 0)
     except pl.exceptions.PolarsError as error:
-        check.fail(f"a pattern without look-around and back-references ({str(error).splitlines()[0]})", pattern, path)
+        check.fail(
+            f"a pattern without look-around and back-references ({str(error).splitlines()[0]})", pattern, path=path
+        )
 
 
 def capability_levels(data: Mapping[str, Any]) -> dict[str, str]:

@@ -109,7 +109,7 @@ def read_mapped(path: str | Path, mapping: str | Path | Mapping[str, Any], *, in
     path
         A folder, file or archive: SQL dump (text), CSV per table, JSON, JSONL, BSON, Atom or table XML.
     mapping
-        Name of a preset (`list_presets`), path of a YAML file, or a dict; docs/mapping.md tells the language.
+        Name of a preset (`list_presets`), path of a YAML file, or a dict; docs/readers/mapping.md tells the language.
     include_private
         Keep rows for which ``private_when`` holds; withheld and counted by default.
 
@@ -164,7 +164,7 @@ class _Run:
         if "file" in origin:
             key = ("file " + origin["file"], str(origin.get("items") or ""))
             if key not in self.loaded:
-                self._keep(key, load_items(self.container, origin["file"], key[1], whole=_exploded(self.data)))
+                self._keep(key, load_items(self.container, origin["file"], items=key[1], whole=_exploded(self.data)))
             return self.loaded[key].frame
         place = self.places.get(origin["table"].lower())
         if place is None:
@@ -188,7 +188,7 @@ class _Run:
     def lookup(self, spec: Mapping[str, Any]) -> pl.DataFrame:
         return self.rows(spec)
 
-    def log(self, rows: pl.DataFrame, table: str, reason: str, kind: str) -> None:
+    def log(self, rows: pl.DataFrame, table: str, *, reason: str, kind: str) -> None:
         """Log rows one by one (rejected, repaired) or counted per file (withheld)."""
         if rows.is_empty():
             return
@@ -298,7 +298,7 @@ def _apply(run: _Run, rule: Mapping[str, Any], table: Table) -> pl.DataFrame:
     for key, reason in hidden:
         if rule.get(key):
             gone = matches(rule[key], frame.columns)
-            run.log(frame.filter(gone), table.name, reason, "withheld")
+            run.log(frame.filter(gone), table.name, reason=reason, kind="withheld")
             frame = frame.filter(~gone)
     computed = {
         name: compute_column(frame, spec, lookup=run.lookup, options=run.options)
@@ -327,14 +327,14 @@ def _cast(run: _Run, result: pl.DataFrame, frame: pl.DataFrame, rule: Mapping[st
             spec = {k: v for k, v in _as_dict(rule["columns"][name]).items() if k not in ("type", "format")}
             raw = compute_column(frame, spec, lookup=run.lookup, options=run.options)
             lost = values.is_null() & raw.is_not_null() & ~raw.is_in(["0", "0000-00-00 00:00:00"]).fill_null(True)
-            run.log(result.filter(lost), table.name, "bad_time", "repaired")
+            run.log(result.filter(lost), table.name, reason="bad_time", kind="repaired")
         elif dtype == pl.Int64:
             values = values.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
         elif dtype == pl.Boolean and values.dtype == pl.String:
             values = values.str.to_lowercase().is_in(["true", "1", "yes", "y"])
         allowed = table.values.get(name)
         if allowed and (odd := values.is_not_null() & ~values.is_in(list(allowed)).fill_null(True)).any():
-            run.log(result.filter(odd), table.name, f"unknown_{name}", "repaired")
+            run.log(result.filter(odd), table.name, reason=f"unknown_{name}", kind="repaired")
             values = values.set(odd, None)
         changes.append(values.alias(name))
     return result.with_columns(changes)
@@ -349,7 +349,7 @@ def _checked(run: _Run, result: pl.DataFrame, rule: Mapping[str, Any], table: Ta
     needed = [name for name in needed if name != "thread_id"]
     whole = pl.all_horizontal([pl.col(name).is_not_null() for name in needed])
     if table.name != "people":
-        run.log(result.filter(~whole), table.name, "missing_value", "rejected")
+        run.log(result.filter(~whole), table.name, reason="missing_value", kind="rejected")
     result = result.filter(whole)
     key = rule.get("dedupe_key")
     if key:
@@ -357,7 +357,7 @@ def _checked(run: _Run, result: pl.DataFrame, rule: Mapping[str, Any], table: Ta
         order = [*key, latest, "_file", "_at"]
         ordered = result.sort(order, descending=[name == "edited_at" for name in order], nulls_last=True)
         first = pl.struct(key).is_first_distinct()
-        run.log(ordered.filter(~first), table.name, "duplicate_row", "rejected")
+        run.log(ordered.filter(~first), table.name, reason="duplicate_row", kind="rejected")
         result = ordered.filter(first)
     return result
 

@@ -127,7 +127,7 @@ def _from_loaded(loaded: Loaded) -> Rows:
 def _load_sql(container: Container, member: str, names: list[str]) -> dict[tuple[str, str], Rows]:
     values: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     bad: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
-    for table, columns, row, raw in read_sql_tables(container, member, names):
+    for table, columns, row, raw in read_sql_tables(container, member, wanted=names):
         number = len(values[table]) + len(bad[table]) + 1
         if row is None:
             bad[table].append((f"{table} row {number}", raw))
@@ -156,7 +156,7 @@ def _rows_of(
     return Rows(frame, len(records))
 
 
-def load_items(container: Container, pattern: str, items: str, *, whole: Collection[str] = ()) -> Rows:
+def load_items(container: Container, pattern: str, *, items: str, whole: Collection[str] = ()) -> Rows:
     """Records of all files that match: JSON (list, or lists under a dotted path), JSONL, BSON, Atom entries.
 
     Nested objects become dotted columns, lists stay JSON text (see `explode` of a mapping), and so do the columns in

@@ -60,7 +60,7 @@ class MentionNames:
     ids: dict[str, str] = field(default_factory=dict)
     waiting: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def note(self, post_id: str, text: str, file: str) -> None:
+    def note(self, post_id: str, text: str, *, file: str) -> None:
         """Remember what a text may mention; names in code are only text."""
         if "@" in text:
             found = dict.fromkeys(_AT.findall(_CODE.sub(" ", text) if "`" in text else text))
@@ -144,7 +144,7 @@ def read_mattermost_bulk(container: Container, options: ReadOptions) -> Forum:
         bulk.names.resolve(log)
         if not bulk.channels:
             log.note("posts", "privacy_unknown", file=name, detail="no lines of channels; withheld are direct messages")
-        add_memberships(log, bulk.members, bulk.moves)
+        add_memberships(log, bulk.members, moves=bulk.moves)
         _rename_repeats(bulk)
     scope = "with" if options.include_private else "without"
     return log.forum(
@@ -378,7 +378,7 @@ def _take_post(bulk: _Bulk, post: dict[str, Any], post_id: str, root_id: str | N
         text=strip_secrets(text) or None,
         edited_at=from_epoch(edited, unit="ms") if edited else None,
     )
-    bulk.names.note(post_id, text, bulk.file)
+    bulk.names.note(post_id, text, file=bulk.file)
     _add_reactions(bulk.log, post_id, post.get("reactions"), bulk.file)
     for person in dict.fromkeys(filter(None, map(as_id, as_list(post.get("flagged_by"))))):
         bulk.log.add("signals", post_id=post_id, person_id=person, kind="bookmark")
@@ -515,7 +515,7 @@ def _take_api_post(
             edited_at=_later(post.get("edit_at")),
             deleted_at=_later(post.get("delete_at")),
         )
-        names.note(post_id, text, file)
+        names.note(post_id, text, file=file)
         _add_reactions(log, post_id, as_dict(post.get("metadata")).get("reactions"), file)
 
 

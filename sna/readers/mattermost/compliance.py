@@ -202,7 +202,7 @@ def _add_post(state: _Compliance, post_id: str, row: dict[str, str], file: str, 
         edited_at=edited,
         deleted_at=(from_epoch(_updated(row), unit="ms") or at) if deleted else None,
     )
-    state.names.note(post_id, text, file)
+    state.names.note(post_id, text, file=file)
 
 
 # --- Actiance XML -----------------------------------------------------------------------------------------------------

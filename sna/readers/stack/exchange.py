@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -168,16 +169,14 @@ class _Rows:
         """(file, frame) pairs of one table."""
         target = _TARGETS[table]
         for file in self.dump.get(table, ()):
-
-            def refuse(reason: str, position: str, detail: str, name: str = file.name) -> None:
-                if reason == CUT_OFF:
-                    self.into.note(target, reason, file=name, position=position, detail=detail)
-                else:
-                    self.into.reject(target, reason, file=name, position=position, detail=detail)
-
+            refuse = partial(self._refuse, target, file.name)
             frames = read_rows(self.container, file.name, columns=_COLUMNS[table], refuse=refuse)
             for frame in show_progress(frames, self.options, what=file.name):
                 yield file.name, self._with_id(frame, target, file.name)
+
+    def _refuse(self, table: str, file: str, reason: str, position: str, detail: str) -> None:
+        log = self.into.note if reason == CUT_OFF else self.into.reject
+        log(table, reason, file=file, position=position, detail=detail)
 
     def _with_id(self, frame: pl.DataFrame, target: str, file: str) -> pl.DataFrame:
         nameless = pl.col("Id").fill_null("").str.strip_chars() == ""

@@ -452,11 +452,11 @@ def _spells(frame: pl.DataFrame, attributes: list[str], rows: _Rows) -> pl.DataF
     spells = [TABLES["roles"].empty()]
     for name in attributes:
         seen = frame.select("author_id", "created_at", pl.col(f"is:{name}").alias("value")).drop_nulls()
-        spells.append(spells_from_sightings(seen, name, rows))
+        spells.append(spells_from_sightings(seen, name, rows=rows))
     return pl.concat(spells)
 
 
-def spells_from_sightings(seen: pl.DataFrame, attribute: str, rows: _Rows) -> pl.DataFrame:
+def spells_from_sightings(seen: pl.DataFrame, attribute: str, *, rows: _Rows) -> pl.DataFrame:
     """Spells of one attribute from ``author_id, created_at, value``: a value holds from its first sighting to the next
     change. Where one moment shows several values the most frequent wins, then the first in the alphabet.
     """

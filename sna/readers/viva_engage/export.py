@@ -79,7 +79,7 @@ def _read(container: Container, options: ReadOptions) -> Forum:
                 take(frame, name)
         else:
             for line, row in iter_csv(container, name):
-                take(row, name, line)
+                take(row, file=name, line=line)
     reading.finish()
     return reading.log.forum(
         capabilities=_capabilities({stem for stem, _ in used}),
@@ -120,7 +120,7 @@ class _Reading:
     withheld: set[str] = field(default_factory=set)
     announced: dict[str, tuple[str, datetime | None, str]] = field(default_factory=dict)
 
-    def take_users(self, row: Row, file: str, line: int) -> None:
+    def take_users(self, row: Row, *, file: str, line: int) -> None:
         person = self._id(row, "people", file, line)
         if person is None:
             return
@@ -137,7 +137,7 @@ class _Reading:
             if value := cell(row, attribute):
                 self.facts[person, attribute] = value
 
-    def take_admins(self, row: Row, file: str, line: int) -> None:
+    def take_admins(self, row: Row, *, file: str, line: int) -> None:
         person = _first(row, "user_id", "id")
         if person is None or not _ID.fullmatch(person):
             self.log.reject("roles", "bad_id", file=file, position=f"line {line}", detail=person or "")
@@ -145,18 +145,18 @@ class _Reading:
         role = _first(row, "role", "admin_type", "type") or "admin"
         self.facts[person, "platform_role"] = role
 
-    def take_groups(self, row: Row, file: str, line: int) -> None:
+    def take_groups(self, row: Row, *, file: str, line: int) -> None:
         group, name = cell(row, "id"), cell(row, "name")
         if group and name:
             self.groups[group] = max(name, self.groups.get(group, name))
         if group and (_is_true(row, "private") or (cell(row, "privacy") or "").lower() == "private"):
             self.shut.add(group)
 
-    def take_topics(self, row: Row, file: str, line: int) -> None:
+    def take_topics(self, row: Row, *, file: str, line: int) -> None:
         if (topic := cell(row, "id")) and (name := cell(row, "name")):
             self.topics[topic] = name
 
-    def take_campaigns(self, row: Row, file: str, line: int) -> None:
+    def take_campaigns(self, row: Row, *, file: str, line: int) -> None:
         name = cell(row, "name") or cell(row, "hashtag")
         if not name:
             self.log.reject("campaigns", "missing_value", file=file, position=f"line {line}")
@@ -171,7 +171,7 @@ class _Reading:
             audience=cell(row, "hashtag"),
         )
 
-    def take_messageversions(self, row: Row, file: str, line: int) -> None:
+    def take_messageversions(self, row: Row, *, file: str, line: int) -> None:
         message, when = _first(row, "message_id", "id"), _time(row, "updated_at", "edited_at", "created_at")
         if message and when:
             self.edited[message] = max(when, self.edited.get(message, when))

@@ -116,10 +116,10 @@ def post_rows(messages: pl.DataFrame, topics: Mapping[str, str]) -> pl.DataFrame
 def _texts(messages: pl.DataFrame, topics: Mapping[str, str]) -> pl.Series:
     """Plain words: line ends as written by the export, people and topics by id and name."""
     pairs = zip(messages["body"], messages["html_body"], strict=True)
-    return pl.Series("text", [plain_words(body, page, topics) for body, page in pairs], pl.String)
+    return pl.Series("text", [plain_words(body, page, topics=topics) for body, page in pairs], pl.String)
 
 
-def plain_words(body: str | None, page: str | None, topics: Mapping[str, str]) -> str:
+def plain_words(body: str | None, page: str | None, *, topics: Mapping[str, str]) -> str:
     """Words of one message, from its text or else its HTML."""
     text = body.replace("\\r\\n", "\n").replace("\\n", "\n") if body else html_to_text(page)
     if "[[" in text:
