@@ -1,7 +1,7 @@
 """One self-contained HTML page a manager reads in two minutes: what this is, who, across roles, momentum, methods.
 
-The questions are in `sna.report.sections`; here they are asked, and what may not be shown is taken out first: names become
-pseudonyms unless asked for, small groups go, and everything from the export is escaped.
+The questions are in `sna.report.sections`; here they are asked, and what may not be shown is taken out first: names
+become pseudonyms unless asked for, small groups go, and everything from the export is escaped.
 """
 
 from __future__ import annotations

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from sna.report import plot
-from sna.vitality.waits import time_to_answer, waiting_curve, waiting_time_change
-from sna.network.brokerage import brokerage_roles
+from sna.champions.evidence import champion_evidence, list_war_stories
 from sna.champions.find import find_champions
 from sna.errors import NotAnswerableError
-from sna.champions.evidence import champion_evidence, list_war_stories
 from sna.forum import Forum, list_analyses
-from sna.mixing.levels import hierarchy_flow
-from sna.talk.interactions import list_interactions
 from sna.mixing.claims import MixingDraws, cross_role_change, cross_role_level, draw_mixing, mixing_matrix
-from sna.vitality.momentum import momentum_change, weekly_momentum
+from sna.mixing.levels import hierarchy_flow
+from sna.network.brokerage import brokerage_roles
 from sna.people.privacy import clean_label
+from sna.report import plot
 from sna.results import Estimate, format_number
+from sna.talk.interactions import list_interactions
+from sna.vitality.momentum import momentum_change, weekly_momentum
+from sna.vitality.waits import time_to_answer, waiting_curve, waiting_time_change
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
