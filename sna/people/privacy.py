@@ -6,7 +6,6 @@ None of this makes data anonymous: pseudonyms are still personal data, and who t
 from __future__ import annotations
 
 import hmac
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from scipy.optimize import linprog
 
 from sna.errors import ParameterError, ReadError, SchemaError
 from sna.forum import Forum, build_forum, make_issues
+from sna.people.masking import Masker, build_masker, mask_column, sample_texts
 from sna.schema import TABLES
 from sna.types import Bools, Floats
 
@@ -29,9 +29,7 @@ _TOTAL = "(total)"
 _LARGEST_SHARE = 0.5
 _KEY_BYTES = 16
 _DIGITS = 12
-_SHORTEST_NAME = 3
 _UNBOUNDED = 3
-_WORD = re.compile(r"\w+")
 _BIDI = "\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 _PERSON_COLUMNS = (
@@ -100,7 +98,7 @@ def pseudonymise(forum: Forum, *, key: bytes | str, keep_text: bool = False) -> 
     tables["people"] = tables["people"].with_columns(name=pl.col("person_id"), email=pl.lit(None, pl.String))
     tables["events"] = tables["events"].with_columns(pl.col("object").replace(new))
     tables["campaigns"] = tables["campaigns"].with_columns(pl.col("audience").replace(new))
-    masked = _mask_names(tables, _known_names(forum, new), keep_text=keep_text)
+    masked = _mask_names(tables, _build_masker(forum, new), keep_text=keep_text)
     issues = forum.issues.with_columns(pl.lit("").alias("position"), pl.lit("").alias("detail"))
     return build_forum(**masked, source=forum.source, issues=issues)
 
@@ -121,38 +119,29 @@ def _pseudonyms(ids: Sequence[str], kinds: Mapping[str, str], key: bytes) -> dic
     return {p: f"{prefix[kinds.get(p, 'human')]}-{digest[:digits]}" for p, digest in digests.items()}
 
 
-def _known_names(forum: Forum, new: Mapping[str, str]) -> dict[str, str]:
-    """People's names, addresses and speaking ids to look for in free text, each with its pseudonym."""
-    known: dict[str, str] = {}
-    humans = forum.people.filter(pl.col("kind") == "human")  # a bot called "system" is no secret, and a common word
+def _build_masker(forum: Forum, new: Mapping[str, str]) -> Masker:
+    """Knows the names, addresses and account names of people; a bot called "system" is no secret."""
+    names: dict[str, str] = {}
+    handles: dict[str, str] = {}
+    humans = forum.people.filter(pl.col("kind") == "human").sort("person_id")
     for person, name, email in humans.select("person_id", "name", "email").iter_rows():
-        for word in (person, name, email):
-            if word and len(word) >= _SHORTEST_NAME and not word.isdigit():
-                known.setdefault(word, new[person])
-    return known
+        if name:
+            (handles if name == person else names).setdefault(name, new[person])
+        for handle in (person, email):
+            if handle:
+                handles.setdefault(handle, new[person])
+    return build_masker(names, handles=handles, texts=sample_texts(forum.posts))
 
 
-def _mask_names(
-    tables: Mapping[str, pl.DataFrame], known: Mapping[str, str], *, keep_text: bool
-) -> dict[str, pl.DataFrame]:
-    """Replace known names in titles, texts and names of spaces; one-word names only where they are whole words."""
-    words = {name.lower(): new for name, new in known.items() if _WORD.fullmatch(name)}
-    phrases = {name: new for name, new in known.items() if not _WORD.fullmatch(name)}
-
-    def swapped(text: str) -> str:
-        return _WORD.sub(lambda match: words.get(match.group().lower(), match.group()), text)
-
-    def masked(column: str) -> pl.Expr:
-        shown = pl.col(column)
-        if phrases:
-            new = list(phrases.values())
-            shown = shown.str.replace_many(list(phrases), new, ascii_case_insensitive=True, leftmost=True)
-        return shown.map_elements(swapped, return_dtype=pl.String).alias(column)
-
-    text = masked("text") if keep_text else pl.lit(None, pl.String).alias("text")
+def _mask_names(tables: Mapping[str, pl.DataFrame], masker: Masker, *, keep_text: bool) -> dict[str, pl.DataFrame]:
+    """Replace names of people in titles, texts, and names of spaces, groups and campaigns."""
     changed = dict(tables)
-    changed["posts"] = tables["posts"].with_columns(masked("title"), masked("space"), text)
-    changed["memberships"] = tables["memberships"].with_columns(masked("space"))
+    text = mask_column("text", masker) if keep_text else pl.lit(None, pl.String).alias("text")
+    changed["posts"] = tables["posts"].with_columns(mask_column("title", masker), mask_column("space", masker), text)
+    changed["memberships"] = tables["memberships"].with_columns(mask_column("space", masker))
+    changed["campaigns"] = tables["campaigns"].with_columns(mask_column("name", masker))
+    value = pl.when(pl.col("attribute") == "manager").then(pl.col("value")).otherwise(mask_column("value", masker))
+    changed["roles"] = tables["roles"].with_columns(value.alias("value"))
     return changed
 
 
