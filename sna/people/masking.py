@@ -28,7 +28,8 @@ _GLUED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;…。！？\n\r\"“”«»(\[*#>])\s*$")
 _ADDRESSED_BEFORE = re.compile(r"(?:^|[\n\r]|,)\s*$")
 _ADDRESSED_AFTER = re.compile(r"\s*(?:[,:!]|$|[\n\r])")
-_SHORTEST_PART = 2
+_SHORTEST_PART, _SHORTEST_LONE = 2, 3
+"""Two letters (Li, GL) name somebody as part of a whole name or where somebody is addressed, not alone."""
 _LONGEST_NAME = 5
 _SAMPLE = 20_000
 """Posts looked at to learn which words are ordinary: enough for words of 1 in 100,000, and a second of work."""
@@ -201,11 +202,13 @@ def build_masker(
     for handle, new in (handles or {}).items():
         _add_handle(handle, new, phrases, accounts)
     every = {word: new for word, new in accounts.items() if _TOKEN.fullmatch(word)} | parts
-    tiers = _sort_words(texts, every, strength, {token for phrase in phrases for token in phrase})
+    sure, capitalised, ordinary = _sort_words(texts, every, strength, {token for phrase in phrases for token in phrase})
     glued = _glued_names(names)
     return Masker(
         phrases,
-        *({word: every.get(word, "") for word in tier} for tier in tiers),
+        {word: every[word] for word in sure},
+        {word: every[word] for word in capitalised},
+        {word: every.get(word, "") for word in ordinary},
         accounts,
         re.compile("|".join(map(re.escape, sorted(glued, key=len, reverse=True)))) if glued else None,
         glued,
@@ -221,7 +224,7 @@ def _sort_words(
     ordinary, names = set(), set()
     for word in every.keys() | more:
         credit = capital[word] + strength.get(word, 0)
-        if capital[word] + small[word] > often or small[word] > _WORD_SMALL * credit:
+        if len(word) < _SHORTEST_LONE or capital[word] + small[word] > often or small[word] > _WORD_SMALL * credit:
             ordinary.add(word)
         elif small[word] <= strength.get(word, 0) + _NAME_SMALL * capital[word]:
             names.add(word)
