@@ -92,6 +92,11 @@ class Forum:
             raise ParameterError(f"A capability is one of {', '.join(CAPABILITIES)}.", got=f"Got {capability!r}.")
         return self.source.capabilities.get(capability, "no")
 
+    @property
+    def states_capabilities(self) -> bool:
+        """Whether the source declares any capability; if not, everything is assumed to be available."""
+        return any(level != "no" for level in self.source.capabilities.values())
+
     def attribute(self, name: str, *, at: datetime | None = None) -> pl.DataFrame:
         """Each person's value of an attribute at a time (an as-of join over the role spells).
 
@@ -322,13 +327,15 @@ def join_attribute(
 
 
 def require_capabilities(forum: Forum, needs: Sequence[str], *, analysis: str, partial: bool = True) -> None:
-    """Refuse an analysis the source cannot support.
+    """Refuse an analysis the source cannot support. A source that declares nothing is assumed to have everything.
 
     Raises
     ------
     NotAnswerableError
         When a capability in ``needs`` is "no" (or "partial", with ``partial=False``).
     """
+    if not forum.states_capabilities:
+        return
     enough = ("yes", "partial") if partial else ("yes",)
     missing = [need for need in needs if forum.supports(need) not in enough]
     if missing:

@@ -102,7 +102,7 @@ def test_a_long_chain_of_replies_is_not_a_cycle():
 
 
 def test_analyses_are_refused_when_the_source_cannot_know(six):
-    blind = sna.build_forum(posts=six.posts, source=sna.Source("slack"))
+    blind = sna.build_forum(posts=six.posts, source=sna.Source("slack", capabilities={"threads": "yes"}))
     with pytest.raises(sna.NotAnswerableError, match="Not answerable from this source: lurkers needs reads"):
         sna.forum.require_capabilities(blind, ["reads"], analysis="lurkers")
 

@@ -14,7 +14,8 @@ from sna.champions.helps import build_helping, has_threads
 from sna.forum import Forum, build_forum
 from sna.network.centrality import hits, pagerank
 from sna.network.network import network_from_edges
-from sna.talk.interactions import list_interactions, make_window
+from sna.talk.interactions import list_interactions
+from sna.talk.windows import cut_window
 from sna.types import Moment
 
 
@@ -28,10 +29,8 @@ def raw_posts(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl
     >>> raw_posts(_example()).rows()
     [('ann', 1.0), ('bob', 2.0), ('cat', 1.0)]
     """
-    start, end = make_window(since, until)
-    inside = pl.lit(True) if start is None else pl.col("created_at") >= start
-    inside &= pl.lit(True) if end is None else pl.col("created_at") < end
-    return _scores(forum, forum.posts.filter(inside).group_by(pl.col("author_id").alias("person_id")).len("score"))
+    posts = cut_window(forum.posts, since=since, until=until, column="created_at")
+    return _scores(forum, posts.group_by(pl.col("author_id").alias("person_id")).len("score"))
 
 
 def raw_answers(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
@@ -160,8 +159,7 @@ def list_answers(forum: Forum, *, since: Moment = None, until: Moment = None) ->
 
 def list_turns(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
     """Who turned to whom: replies as recorded, else answers, else mentions."""
-    stated = any(level != "no" for level in forum.source.capabilities.values())
-    if not stated or forum.supports("reply_parent") != "no":
+    if not forum.states_capabilities or forum.supports("reply_parent") != "no":
         return list_interactions(forum, kinds=("reply",), since=since, until=until)
     return list_interactions(forum, kinds=("answer",) if has_threads(forum) else ("mention",), since=since, until=until)
 

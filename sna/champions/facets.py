@@ -18,6 +18,7 @@ from scipy import stats
 from sna.champions.helps import Helping, count_chances
 from sna.forum import Forum, join_attribute
 from sna.stats.shrinkage import fit_precision, shrink_means, shrink_rates, shrink_shares
+from sna.talk.windows import WEEK
 
 FACETS = {
     "contribution": "threads of others helped in, against chances, group and tenure",
@@ -323,7 +324,7 @@ def _spread_p(successes: np.ndarray, trials: np.ndarray) -> float:
 
 def _consistency(people: pl.DataFrame, helps: pl.DataFrame, *, level: float) -> Facet:
     weeks = helps.group_by("person_id").agg(
-        pl.col("at").dt.truncate("1w").n_unique().cast(pl.Int64).alias("n_active_weeks")
+        pl.col("at").dt.truncate(WEEK).n_unique().cast(pl.Int64).alias("n_active_weeks")
     )
     rows = _per_person(people, weeks).with_columns(
         all_weeks=pl.max_horizontal(pl.col("weeks").ceil(), pl.col("n_active_weeks"), 1)

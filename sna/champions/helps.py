@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
 from sna.schema import TIME
-from sna.talk.interactions import POSITIVE_REACTIONS, list_interactions, make_window
+from sna.talk.interactions import POSITIVE_REACTIONS, list_interactions
+from sna.talk.openers import list_openers
+from sna.talk.windows import WEEK, make_window, merge_spells
 
 OPPORTUNITIES = ("auto", "reads", "memberships", "attention", "spaces", "all")
 """How a person's chances are counted; see `count_chances`."""
@@ -186,13 +188,13 @@ def _tables(forum: Forum, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame, 
     if has_threads(forum):
         acts = list_interactions(forum, kinds=("answer",), until=until)
         chances = list_chances(forum)
+        asked = list_openers(forum).select("thread_id", asked_at="started_at")
         basis = "threads"
     else:
         acts, chances = _weekly_contacts(forum, until)
+        asked = chances.select("thread_id", "asked_at")
         basis = "weekly contacts"
-    helps = _first_acts(acts).join(
-        chances.select("thread_id", pl.col("asked_at")), on="thread_id", how="left", maintain_order="left"
-    )
+    helps = _first_acts(acts).join(asked, on="thread_id", how="left", maintain_order="left")
     helps = helps.join(_recognition(forum, until), on=["thread_id", "person_id"], how="left", maintain_order="left")
     counts = pl.col("n_accepted", "n_thanks", "n_likes").fill_null(0)
     return helps.with_columns(counts).select(*_HELP_COLUMNS), chances, basis
@@ -218,21 +220,22 @@ _HELP_COLUMNS = (
 
 def has_threads(forum: Forum) -> bool:
     """Whether the source knows which posts belong together (a forum made by hand is taken at its word)."""
-    stated = any(level != "no" for level in forum.source.capabilities.values())
-    return forum.supports("threads") != "no" if stated else forum.posts["thread_id"].is_duplicated().any()
+    if forum.states_capabilities:
+        return forum.supports("threads") != "no"
+    return forum.posts["thread_id"].is_duplicated().any()
 
 
 def list_chances(forum: Forum) -> pl.DataFrame:
-    """Threads that a human started: ``thread_id, space, asker_id, asked_at, weight`` (1 / threads of that asker)."""
+    """Threads that a human started: ``thread_id, space, asker_id, asked_at, weight`` (1 / threads of that asker).
+
+    Where the opening post has no time, ``asked_at`` is the first time known in the thread.
+    """
     humans = forum.people.filter(pl.col("kind") == "human")["person_id"].implode()
-    first = (
-        forum.posts.filter(pl.col("kind").is_in(["root", "reply"]))
-        .sort(pl.col("kind") != "root", "created_at", "post_id", nulls_last=True)
-        .unique("thread_id", keep="first", maintain_order=True)
-        .filter(pl.col("author_id").is_in(humans) & pl.col("created_at").is_not_null())
-    )
+    asked_at = pl.coalesce("started_at", "first_at")
     return (
-        first.select("thread_id", "space", asker_id="author_id", asked_at="created_at")
+        list_openers(forum)
+        .filter(pl.col("asker_id").is_in(humans) & asked_at.is_not_null())
+        .select("thread_id", "space", "asker_id", asked_at=asked_at)
         .with_columns(weight=1.0 / pl.len().over("asker_id"))
         .sort("asked_at", "thread_id")
     )
@@ -248,7 +251,7 @@ def _weekly_contacts(forum: Forum, until: datetime) -> tuple[pl.DataFrame, pl.Da
             hint="sna.list_capabilities(forum)",
         )
     acts = list_interactions(forum, kinds=kinds, until=until)
-    week = pl.col("at").dt.truncate("1w")
+    week = pl.col("at").dt.truncate(WEEK)
     name = pl.concat_str(pl.col("target"), week.dt.strftime("%Y-%m-%d"), separator=" ")
     acts = acts.filter(pl.col("at").is_not_null()).with_columns(thread_id=name, space=pl.lit(None, pl.String))
     sides = [acts.select(pl.col(side).alias("asker_id"), week.alias("asked_at")) for side in ("source", "target")]
@@ -372,13 +375,7 @@ def _membership_cells(forum: Forum, spans: pl.DataFrame) -> pl.DataFrame:
         pl.max_horizontal("start", pl.col("valid_from").fill_null(_EARLIEST)).alias("start"),
         pl.min_horizontal("end", pl.col("valid_to").fill_null(pl.col("end"))).alias("end"),
     )
-    cut = cut.filter(pl.col("start") < pl.col("end")).sort("person_id", "space", "start", "end")
-    reach = pl.col("end").cum_max().shift(1).over("person_id", "space")
-    fresh = (reach.is_null() | (pl.col("start") > reach)).cast(pl.Int32)
-    spell = fresh.cum_sum().over("person_id", "space").alias("spell")
-    merged = (
-        cut.with_columns(spell).group_by("person_id", "space", "spell").agg(pl.col("start").min(), pl.col("end").max())
-    )
+    merged = merge_spells(cut, by=("person_id", "space"))
     return merged.select("person_id", "start", "end", "space", share=pl.lit(1.0))
 
 

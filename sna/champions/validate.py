@@ -19,7 +19,7 @@ from sna.champions.find import ensemble_score
 from sna.champions.helps import Helping, build_helping
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
-from sna.talk.interactions import make_window
+from sna.talk.windows import make_window
 from sna.types import Floats
 
 OUTCOMES: Mapping[str, str] = {

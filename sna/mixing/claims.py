@@ -40,7 +40,7 @@ from sna.network.network import Network
 from sna.results import Estimate
 from sna.schema import TIME
 from sna.stats.inference import adjust_p, jackknife_interval, logit, max_t_p, monte_carlo_p, normal_p
-from sna.talk.interactions import make_window
+from sna.talk.windows import make_window
 from sna.types import Floats, Moment
 
 VERDICT_NULL = "thread participation"

@@ -19,7 +19,8 @@ from sna.mixing.nulls import Pairs, participation_null
 from sna.mixing.pairs import Coded, code_joins, require_spaces
 from sna.schema import TIME
 from sna.stats.inference import monte_carlo_p
-from sna.talk.threads import cut_window, thread_participation
+from sna.talk.threads import thread_participation
+from sna.talk.windows import cut_window
 from sna.types import Floats, Ints, Moment
 
 _DEEPEST = 40

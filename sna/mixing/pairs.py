@@ -18,7 +18,8 @@ from sna.mixing.nulls import Null, Pairs, count_groups, count_margins, take_pair
 from sna.network.network import Network
 from sna.stats.inference import jackknife_groups, logit
 from sna.talk.interactions import list_interactions
-from sna.talk.threads import MISSING, cut_window, thread_participation
+from sna.talk.threads import MISSING, thread_participation
+from sna.talk.windows import cut_window
 from sna.types import Floats, Ints, Moment
 
 _CHUNK = 32
@@ -55,8 +56,7 @@ def require_spaces(forum: Forum, *, analysis: str) -> None:
     NotAnswerableError
         When no post has a space, or the source says it does not know them.
     """
-    if any(level != "no" for level in forum.source.capabilities.values()):
-        require_capabilities(forum, ("threads", "spaces"), analysis=analysis)
+    require_capabilities(forum, ("threads", "spaces"), analysis=analysis)
     if forum.posts["space"].null_count() == forum.posts.height:
         raise NotAnswerableError(
             f"Not answerable from this source: {analysis} needs the space (channel) of each thread, because people "

@@ -26,7 +26,8 @@ from sna.errors import MissingDependencyError, ParameterError, SchemaError
 from sna.forum import Forum, join_attribute
 from sna.network.pack import Packed, pack_edges
 from sna.schema import TIME
-from sna.talk.interactions import EDGE_RULES, LEFT_OUT, check_kinds, make_window, sift_interactions
+from sna.talk.interactions import EDGE_RULES, LEFT_OUT, check_kinds, sift_interactions
+from sna.talk.windows import make_window
 
 Window = tuple[datetime | None, datetime | None]
 _BATCH = 1_000_000

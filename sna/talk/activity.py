@@ -10,10 +10,11 @@ from sna.errors import ParameterError
 from sna.forum import Forum, join_attribute
 from sna.people.privacy import drop_opted_out
 from sna.schema import TIME
-from sna.talk.threads import MISSING, cut_window
+from sna.talk.openers import list_openers
+from sna.talk.threads import MISSING
+from sna.talk.windows import WEEK, cut_window, merge_spells
 from sna.types import Moment
 
-WEEK = "1w"
 _SPACES = ("auto", "memberships", "posted")
 
 
@@ -47,15 +48,18 @@ def person_activity(forum: Forum, *, since: Moment = None, until: Moment = None,
     >>> table.height, (table["n_posts"] == 0).sum()
     (319, 79)
     """
-    posts = human_posts(forum, bots=bots)
-    asker = pl.col("author_id").first().over("thread_id")
-    posts = cut_window(posts.with_columns(asker.alias("_asker")), since=since, until=until)
-    helps = pl.col("kind").is_in(["answer", "reply"]) & pl.col("author_id").ne_missing(pl.col("_asker"))
+    posts = cut_window(human_posts(forum, bots=bots), since=since, until=until)
+    opens = pl.col("post_id") == pl.col("opener_id")
+    posts = posts.join(list_openers(forum).select("thread_id", "asker_id", opener_id="post_id"), on="thread_id")
+    posts = posts.with_columns(opens.fill_null(value=False).alias("_opens"))
+    helps = pl.col("kind").is_in(["answer", "reply"]) & (pl.col("author_id") != pl.col("asker_id")).fill_null(
+        ~pl.col("_opens")
+    )
     day = pl.col("at").dt.truncate("1d")
     table = posts.group_by(pl.col("author_id").alias("person_id")).agg(
         pl.len().alias("n_posts"),
         pl.col("thread_id").n_unique().alias("n_threads"),
-        (pl.col("kind") == "root").sum().alias("n_started"),
+        pl.col("_opens").sum().alias("n_started"),
         helps.sum().alias("n_answers"),
         day.n_unique().alias("n_days_active"),
         pl.col("at").dt.truncate(WEEK).n_unique().alias("n_weeks_active"),
@@ -73,13 +77,13 @@ def person_activity(forum: Forum, *, since: Moment = None, until: Moment = None,
 
 
 def human_posts(forum: Forum, *, bots: bool = False) -> pl.DataFrame:
-    """Dated posts with a known author, root first in each thread: ``thread_id, author_id, at, space, kind``."""
+    """Dated posts with a known author: ``post_id, thread_id, author_id, at, space, kind``, in order of time."""
     kinds = forum.people.select(pl.col("person_id").alias("author_id"), pl.col("kind").alias("_kind"))
     return (
         forum.posts.filter(pl.col("author_id").is_not_null() & pl.col("created_at").is_not_null())
         .join(kinds, on="author_id", how="left")
         .filter((pl.col("_kind") == "human") | pl.lit(bots))
-        .sort(pl.col("kind") != "root", "created_at", "post_id")
+        .sort("created_at", "post_id")
         .select("post_id", "thread_id", "author_id", pl.col("created_at").alias("at"), "space", "kind")
     )
 
@@ -191,7 +195,7 @@ def visible_posts(
     posts = posts.with_columns(pl.col("space").fill_null(MISSING))
     recorded = spaces == "memberships" or (spaces == "auto" and forum.memberships.height > 0)
     spells = _presence(forum, recorded=recorded)
-    seen = _count_until(posts, spells, "end") - _count_until(posts, spells, "begin")
+    seen = _count_until(posts, spells, "end") - _count_until(posts, spells, "start")
     total = spells.with_columns(seen.alias("_n")).group_by("person_id").agg(pl.col("_n").sum())
     people = forum.people.filter(pl.col("kind") == "human").select("person_id")
     table = (
@@ -206,7 +210,7 @@ def visible_posts(
 
 
 def _presence(forum: Forum, *, recorded: bool) -> pl.DataFrame:
-    """Spells in which a person was in a space: ``person_id, space, begin, end``, overlapping ones joined."""
+    """Spells in which a person was in a space: ``person_id, space, start, end``, overlapping ones merged."""
     early, late = (
         pl.lit(text).str.to_datetime(time_unit="us", time_zone="UTC") for text in ("0001-01-01", "9999-01-01")
     )
@@ -223,23 +227,11 @@ def _presence(forum: Forum, *, recorded: bool) -> pl.DataFrame:
         spells.unique()
         .join(forum.people.select("person_id", "joined_at", "left_at"), on="person_id", how="left")
         .with_columns(
-            pl.max_horizontal("valid_from", "joined_at").fill_null(early).alias("begin"),
+            pl.max_horizontal("valid_from", "joined_at").fill_null(early).alias("start"),
             pl.min_horizontal("valid_to", "left_at").fill_null(late).alias("end"),
         )
-        .filter(pl.col("begin") < pl.col("end"))
-        .sort("person_id", "space", "begin", "end")
     )
-    place = ["person_id", "space"]
-    reached = pl.col("end").cum_max().shift(1).over(place)
-    fresh = (reached.is_null() | (pl.col("begin") > reached)).alias("_fresh")
-    return (
-        spells.with_columns(fresh)
-        .with_columns(pl.col("_fresh").cum_sum().over(place).alias("_spell"))
-        .group_by(*place, "_spell")
-        .agg(pl.col("begin").min(), pl.col("end").max())
-        .drop("_spell")
-        .sort("person_id", "space", "begin")
-    )
+    return merge_spells(spells, by=("person_id", "space"))
 
 
 def _count_until(posts: pl.DataFrame, spells: pl.DataFrame, column: str) -> pl.Series:
@@ -258,7 +250,7 @@ def _own_posts(posts: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:
     return (
         posts.select(pl.col("author_id").alias("person_id"), "space", "at")
         .join(spells, on=["person_id", "space"])
-        .filter((pl.col("at") >= pl.col("begin")) & (pl.col("at") < pl.col("end")))
+        .filter((pl.col("at") >= pl.col("start")) & (pl.col("at") < pl.col("end")))
         .group_by("person_id")
         .agg(pl.len().alias("_own"))
     )

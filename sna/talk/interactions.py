@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
@@ -16,6 +15,9 @@ import polars as pl
 from sna.errors import ParameterError
 from sna.forum import Forum, require_capabilities
 from sna.schema import TIME
+from sna.talk.openers import list_openers
+from sna.talk.windows import Window, in_window, make_window
+from sna.types import Moment
 
 COLUMNS: Mapping[str, Any] = {
     "source": pl.String,
@@ -67,8 +69,8 @@ EDGE_RULES: Mapping[str, EdgeRule] = {
     rule.kind: rule
     for rule in (
         EdgeRule("reply", 1, "author of a post", "author of the post it answers", "post", ("reply_parent",)),
-        EdgeRule("answer", 1, "author of an answer", "author of the thread's first post", "post", ("threads",)),
-        EdgeRule("acceptance", 1, "who accepted, else the asker", "author of it", "acceptance", ("acceptance",)),
+        EdgeRule("answer", 2, "author of an answer", "author of the thread's first post", "post", ("threads",)),
+        EdgeRule("acceptance", 2, "who accepted, else the asker", "author of it", "acceptance", ("acceptance",)),
         EdgeRule("mention", 1, "author of a post", "each person mentioned in it, once", "post", ("mentions",)),
         EdgeRule("reaction", 1, "who reacted", "author of the post", "reaction", ("reactions",), partial=False),
         EdgeRule(
@@ -100,8 +102,8 @@ def list_interactions(
     forum: Forum,
     *,
     kinds: Sequence[str] = ("reply",),
-    since: datetime | date | str | None = None,
-    until: datetime | date | str | None = None,
+    since: Moment = None,
+    until: Moment = None,
     bots: bool = False,
     self_ties: bool = False,
     reply_rule: str = "recorded",
@@ -143,8 +145,8 @@ def list_interactions(
     ParameterError
         For an unknown kind or reply rule, an empty window or a time that cannot be read.
     NotAnswerableError
-        When the source does not record what a rule needs. A forum made by hand, with no capability stated at all, is
-        taken at its word.
+        When the source does not record what a rule needs. If a forum declares no capabilities, everything is assumed
+        to be available.
 
     Notes
     -----
@@ -204,8 +206,8 @@ def sift_interactions(
     forum: Forum,
     *,
     kinds: Sequence[str] = ("reply",),
-    since: datetime | date | str | None = None,
-    until: datetime | date | str | None = None,
+    since: Moment = None,
+    until: Moment = None,
     bots: bool = False,
     self_ties: bool = False,
     reply_rule: str = "recorded",
@@ -251,47 +253,7 @@ def check_kinds(kinds: Sequence[str], *, reply_rule: str = "recorded") -> tuple[
     return tuple(kind for kind in EDGE_RULES if kind in asked)
 
 
-def make_window(
-    since: datetime | date | str | None, until: datetime | date | str | None
-) -> tuple[datetime | None, datetime | None]:
-    """Both ends of a window as UTC times; None is open.
-
-    Raises
-    ------
-    ParameterError
-        When a time cannot be read, or ``since`` is not before ``until``.
-
-    Examples
-    --------
-    >>> make_window("2024-01-01", None)
-    (datetime.datetime(2024, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), None)
-    """
-    start, end = _as_time(since, "since"), _as_time(until, "until")
-    if start is not None and end is not None and start >= end:
-        raise ParameterError("since must be before until.", got=f"Got {start.isoformat()} and {end.isoformat()}.")
-    return start, end
-
-
-def _as_time(value: datetime | date | str | None, name: str) -> datetime | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise ParameterError(
-                f"{name} is a date or time.", got=f"Got {value!r}.", hint=f'{name}="2024-01-31"'
-            ) from error
-    if not isinstance(value, date):
-        raise ParameterError(f"{name} is a date or time.", got=f"Got {value!r}.", hint=f'{name}="2024-01-31"')
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
 def _require(forum: Forum, kind: str, reply_rule: str) -> None:
-    if not any(level != "no" for level in forum.source.capabilities.values()):
-        return
     rule = EDGE_RULES[kind]
     needs = rule.needs if kind != "reply" or reply_rule == "recorded" else ("threads",)
     require_capabilities(forum, needs, analysis=f"the edge rule {kind!r}", partial=rule.partial)
@@ -302,20 +264,10 @@ def _as_interactions(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
     return frame.with_columns(pl.lit(kind).alias("kind"), weight.cast(pl.Float64).alias("weight")).select(*COLUMNS)
 
 
-def _in_window(window: tuple[datetime | None, datetime | None]) -> pl.Expr:
-    since, until = window
-    inside = pl.lit(True)
-    if since is not None:
-        inside &= pl.col("at") >= pl.lit(since, TIME)
-    if until is not None:
-        inside &= pl.col("at") < pl.lit(until, TIME)
-    return inside
-
-
-def _cut(frame: pl.DataFrame, window: tuple[datetime | None, datetime | None]) -> tuple[pl.DataFrame, int]:
+def _cut(frame: pl.DataFrame, window: Window) -> tuple[pl.DataFrame, int]:
     if window == (None, None):
         return frame, 0
-    return frame.filter(_in_window(window)), frame["at"].null_count()
+    return frame.filter(in_window(window)), frame["at"].null_count()
 
 
 def _drop_strangers(
@@ -339,19 +291,17 @@ def _dated_posts(forum: Forum) -> pl.DataFrame:
     )
 
 
-def _replies(
-    forum: Forum, rule: str, window: tuple[datetime | None, datetime | None], left_out: dict[str, int]
-) -> pl.DataFrame:
+def _replies(forum: Forum, rule: str, window: Window, left_out: dict[str, int]) -> pl.DataFrame:
     posts = _dated_posts(forum).rename({"author_id": "source"})
     if rule == "root":
-        return _toward_asker(posts, _first_posts(forum, kinds=None))
+        return _toward_asker(posts, _askers(forum))
     if rule == "previous":
         posts = posts.filter(pl.col("at").is_not_null()).sort("at", "post_id")
         before = pl.col("post_id").shift(1).over("thread_id")
         posts = posts.with_columns(before.alias("parent_id"))
     else:
         orphan = pl.col("parent_id").is_null() & (pl.col("post_kind") != "root")
-        left_out["no_parent"] += posts.filter(orphan & _in_window(window)).height
+        left_out["no_parent"] += posts.filter(orphan & in_window(window)).height
     return _toward_author(posts.filter(pl.col("parent_id").is_not_null()), forum, on="parent_id")
 
 
@@ -361,23 +311,14 @@ def _toward_author(frame: pl.DataFrame, forum: Forum, *, on: str) -> pl.DataFram
     return frame.join(authors, on=on, how="left")
 
 
-def _first_posts(forum: Forum, *, kinds: tuple[str, ...] | None) -> pl.DataFrame:
-    """One row per thread: its root, else its first post among ``kinds``. Posts lie in order of time and id."""
-    posts = forum.posts.select("thread_id", "post_id", "author_id", "kind")
-    eligible = posts if kinds is None else posts.filter(pl.col("kind").is_in(kinds))
-    roots = eligible.filter(pl.col("kind") == "root")
-    first = pl.concat([roots, eligible]).unique("thread_id", keep="first", maintain_order=True)
-    return first.select("thread_id", pl.col("post_id").alias("first_id"), pl.col("author_id").alias("target"))
+def _askers(forum: Forum) -> pl.DataFrame:
+    """Who opened each thread: ``thread_id, first_id, target``."""
+    return list_openers(forum).select("thread_id", first_id="post_id", target="asker_id")
 
 
 def _toward_asker(posts: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
     joined = posts.join(first, on="thread_id", how="left")
-    return joined.filter(pl.col("first_id").is_null() | (pl.col("post_id") != pl.col("first_id")))
-
-
-def _askers(forum: Forum) -> pl.DataFrame:
-    """Who opened each thread; an answer or comment whose question is missing opens nothing."""
-    return _first_posts(forum, kinds=("root", "reply"))
+    return joined.filter(pl.col("post_id").ne_missing(pl.col("first_id")))
 
 
 def _answers(forum: Forum) -> pl.DataFrame:
@@ -411,7 +352,7 @@ def _reactions(forum: Forum) -> pl.DataFrame:
 def _co_participations(
     forum: Forum,
     max_people: int | None,
-    window: tuple[datetime | None, datetime | None],
+    window: Window,
     left_out: dict[str, int],
 ) -> pl.DataFrame:
     """Pairs of people in one thread, from the moment the second of them has posted."""
@@ -431,7 +372,7 @@ def _co_participations(
     return pl.concat([there, back.select(there.columns)])
 
 
-def _count_pairs(first: pl.DataFrame, window: tuple[datetime | None, datetime | None]) -> int:
+def _count_pairs(first: pl.DataFrame, window: Window) -> int:
     """Directed pairs whose later member joined inside the window: twice the number of people there before."""
     before = first.with_columns((2 * pl.int_range(pl.len()).over("thread_id")).alias("n_pairs"))
-    return int(before.filter(_in_window(window))["n_pairs"].sum())
+    return int(before.filter(in_window(window))["n_pairs"].sum())

@@ -8,8 +8,8 @@ from __future__ import annotations
 import polars as pl
 
 from sna.forum import Forum, join_attribute
-from sna.schema import TIME
-from sna.talk.interactions import make_window
+from sna.talk.openers import list_openers
+from sna.talk.windows import cut_window
 from sna.types import Moment
 
 MISSING = "(missing)"
@@ -30,12 +30,13 @@ def list_threads(forum: Forum, *, bots: bool = False) -> pl.DataFrame:
     -------
     DataFrame
         ``thread_id, title, space, started_at, asker_id, n_posts, n_people, first_reply_at, last_post_at,
-        accepted_post_id``, sorted by start. The space is that of the root; ``first_reply_at`` is the first post by
-        somebody else than the asker; ``accepted_post_id`` the first answer that was accepted (null for none).
+        accepted_post_id``, sorted by start. The space is that of the opening post; ``first_reply_at`` is the first
+        post by somebody else than the asker; ``accepted_post_id`` the first answer that was accepted (null for none).
 
     Notes
     -----
-    The root is the thread's post of kind "root", else its first post without a parent, else its first post.
+    Which post opens a thread, and so who asked, is what `sna.talk.openers.list_openers` says. Where the opening post is
+    missing, ``started_at`` and ``asker_id`` are null.
 
     When it misleads: a thread still open has a null ``first_reply_at``. It is censored at
     ``forum.observed_until``, not missing.
@@ -49,14 +50,9 @@ def list_threads(forum: Forum, *, bots: bool = False) -> pl.DataFrame:
     [('a', 2, 2)]
     """
     posts = _posts_of_people(forum, bots=bots)
-    other = pl.col("author_id").is_not_null() & (
-        pl.col("author_id").ne_missing(pl.col("author_id").first()) & (pl.int_range(pl.len()) > 0)
-    )
+    other = pl.col("author_id").is_not_null() & pl.col("author_id").ne_missing(pl.col("asker_id")) & ~pl.col("opens")
     threads = posts.group_by("thread_id", maintain_order=True).agg(
-        pl.col("title").first(),
-        pl.col("space").first(),
-        pl.col("created_at").first().alias("started_at"),
-        pl.col("author_id").first().alias("asker_id"),
+        pl.col("title", "space", "started_at", "asker_id").first(),
         pl.col("counted").sum().cast(pl.Int64).alias("n_posts"),
         pl.col("author_id").drop_nulls().n_unique().cast(pl.Int64).alias("n_people"),
         pl.col("created_at").filter(other).min().alias("first_reply_at"),
@@ -94,12 +90,9 @@ def thread_participation(
     >>> thread_participation(build_forum(posts=posts)).select("person_id", "asker_id", "n_posts").rows()
     [('a', 'a', 1), ('b', 'a', 2)]
     """
-    posts = _posts_of_people(forum, bots=bots).with_columns(
-        pl.col("author_id").first().over("thread_id").alias("asker_id"),
-        pl.col("space").first().over("thread_id").alias("space"),
-    )
     rows = (
-        posts.filter(pl.col("author_id").is_not_null())
+        _posts_of_people(forum, bots=bots)
+        .filter(pl.col("author_id").is_not_null())
         .group_by("thread_id", pl.col("author_id").alias("person_id"))
         .agg(
             pl.col("asker_id").first(),
@@ -148,30 +141,25 @@ def roles_per_thread(forum: Forum, *, by: str = "role", since: Moment = None, un
     )
 
 
-def cut_window(frame: pl.DataFrame, *, since: Moment, until: Moment) -> pl.DataFrame:
-    """Rows whose ``at`` lies in ``since <= at < until``; rows without a time stay only when nothing is cut."""
-    start, end = make_window(since, until)
-    if start is not None:
-        frame = frame.filter(pl.col("at") >= pl.lit(start, TIME))
-    if end is not None:
-        frame = frame.filter(pl.col("at") < pl.lit(end, TIME))
-    return frame
-
-
 def _posts_of_people(forum: Forum, *, bots: bool) -> pl.DataFrame:
-    """Posts with the root first in each thread; ``author_id`` is null where the author is not counted."""
-    people = forum.people.select(pl.col("person_id").alias("author_id"), (pl.col("kind") == "human").alias("_human"))
-    counted = pl.lit(True) if bots else pl.col("_human").fill_null(True)
-    rank = pl.when(pl.col("kind") == "root").then(0).when(pl.col("parent_id").is_null()).then(1).otherwise(2)
+    """Posts in order of time, with their thread's ``asker_id, started_at, space, title`` and whether each opens it.
+
+    ``author_id`` and ``asker_id`` are null where the person is not counted.
+    """
+    machines = forum.people.filter(pl.col("kind") != "human")["person_id"].implode()
+    is_machine = pl.lit(value=False) if bots else pl.col("author_id").is_in(machines).fill_null(value=False)
+    begun_by_one = pl.lit(value=False) if bots else pl.col("asker_id").is_in(machines).fill_null(value=False)
+    openers = list_openers(forum).rename({"post_id": "opener_id"}).drop("first_at")
     return (
-        forum.posts.select("post_id", "thread_id", "parent_id", "author_id", "created_at", "space", "kind", "title")
-        .join(people, on="author_id", how="left")
-        .with_columns(counted.alias("counted"), rank.alias("_rank"))
+        forum.posts.select("post_id", "thread_id", "author_id", "created_at", "kind")
+        .join(openers, on="thread_id")
+        .with_columns(
+            counted=~is_machine,
+            opens=(pl.col("post_id") == pl.col("opener_id")).fill_null(value=False),
+            asker_id=pl.when(~begun_by_one).then("asker_id"),
+        )
         .with_columns(pl.when("counted").then("author_id").alias("author_id"))
-        .sort("created_at", "post_id", nulls_last=True)
-        .with_columns((pl.col("_rank") == pl.col("_rank").min()).over("thread_id").alias("_top"))
-        .with_columns((pl.col("_top") & (pl.col("_top").cum_sum().over("thread_id") == 1)).alias("_first"))
-        .sort("thread_id", "_first", "created_at", "post_id", descending=[False, True, False, False], nulls_last=True)
+        .sort("thread_id", "created_at", "post_id", nulls_last=True)
     )
 
 

@@ -18,7 +18,8 @@ from sna.results import Estimate
 from sna.schema import TIME
 from sna.stats.waits import kaplan_meier, survival_band
 from sna.talk.activity import WEEK, human_posts, list_weeks
-from sna.talk.interactions import make_window
+from sna.talk.openers import list_openers
+from sna.talk.windows import make_window
 from sna.types import Floats, Moment
 
 MEASURES = {"n_active": "people active", "n_posts": "posts", "n_new": "new people"}
@@ -518,10 +519,10 @@ def reply_genealogy(
     """
     require_capabilities(forum, ("reply_parent",), analysis="reply genealogy")
     posts = _with_depth(forum, bots=bots)
-    root = pl.col("at").first().over("thread_id")
+    root = pl.col("at").filter("_opens").first().over("thread_id")
     posts = posts.with_columns(root.alias("_root_at"), root.dt.truncate(WEEK).alias("week"))
     posts = posts.filter(pl.col("_begun") & (pl.col("at") - pl.col("_root_at") <= timedelta(days=within_days)))
-    reply = ~pl.col("_top")
+    reply = ~pl.col("_opens")
     threads = posts.group_by("week", "thread_id").agg(reply.sum().alias("n"), pl.col("depth").filter(reply).sum())
     table = threads.group_by("week").agg(
         pl.len().cast(pl.Int64).alias("n_roots"),
@@ -561,19 +562,19 @@ def _ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 
 
 def _with_depth(forum: Forum, *, bots: bool) -> pl.DataFrame:
-    """Dated posts, root first in each thread, with ``depth`` (0 at the top) and whether a person began the thread."""
-    rank = pl.when(pl.col("kind") == "root").then(0).when(pl.col("parent_id").is_null()).then(1).otherwise(2)
+    """Dated posts: ``depth`` (0 at the top), whether each opens its thread, and whether a person began the thread."""
+    opens = pl.col("post_id").is_in(list_openers(forum)["post_id"].drop_nulls().implode())
     people = forum.people.select(pl.col("person_id").alias("author_id"), (pl.col("kind") == "human").alias("_human"))
     posts = (
         forum.posts.filter(pl.col("created_at").is_not_null())
-        .select("post_id", "thread_id", "parent_id", "author_id", "kind", pl.col("created_at").alias("at"))
-        .with_columns(_depths(forum.posts.filter(pl.col("created_at").is_not_null())), rank.alias("_rank"))
+        .select("post_id", "thread_id", "author_id", "kind", pl.col("created_at").alias("at"))
+        .with_columns(_depths(forum.posts.filter(pl.col("created_at").is_not_null())), opens.alias("_opens"))
         .join(people, on="author_id", how="left")
         .with_columns((pl.col("_human").fill_null(value=True) | pl.lit(bots)).alias("_counts"))
-        .sort("thread_id", "_rank", "at", "post_id")
-        .with_columns(pl.col("thread_id").is_first_distinct().alias("_top"))
+        .sort("thread_id", "at", "post_id")
     )
-    return posts.with_columns(pl.col("_counts").first().over("thread_id").alias("_begun")).filter("_counts")
+    begun = (pl.col("_counts") & pl.col("_opens")).any().over("thread_id")
+    return posts.with_columns(begun.alias("_begun")).filter("_counts")
 
 
 def _depths(posts: pl.DataFrame) -> pl.Series:

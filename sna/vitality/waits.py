@@ -18,8 +18,9 @@ from sna.forum import Forum, join_attribute, require_capabilities
 from sna.results import Estimate
 from sna.schema import TIME
 from sna.stats.waits import SurvivalCurve, kaplan_meier, log_rank, restricted_mean, survival_band, survival_quantile
-from sna.talk.interactions import make_window
-from sna.talk.threads import MISSING, cut_window
+from sna.talk.openers import list_openers
+from sna.talk.threads import MISSING
+from sna.talk.windows import cut_window, make_window
 from sna.types import Moment
 
 HORIZON_DAYS = 7.0
@@ -90,17 +91,15 @@ def list_waits(
 
 
 def _posts(forum: Forum, *, bots: bool) -> pl.DataFrame:
-    """Posts with ``is_root`` (one per thread, the first) and ``counts`` (by a person, or by nobody known)."""
+    """Posts with ``is_root`` (the one that opens its thread) and ``counts`` (by a person, or by nobody known)."""
     people = forum.people.select(pl.col("person_id").alias("author_id"), (pl.col("kind") == "human").alias("counts"))
-    rank = pl.when(pl.col("kind") == "root").then(0).when(pl.col("parent_id").is_null()).then(1).otherwise(2)
-    order = ["thread_id", "_rank", "created_at", "post_id"]
+    openers = list_openers(forum).select("thread_id", opener_id="post_id")
     return (
-        forum.posts.select("post_id", "thread_id", "parent_id", "author_id", "created_at", "space", "kind")
-        .with_columns(rank.alias("_rank"))
+        forum.posts.select("post_id", "thread_id", "author_id", "created_at", "space", "kind")
+        .join(openers, on="thread_id")
         .join(people, on="author_id", how="left")
-        .sort(order, nulls_last=True)
         .with_columns(
-            pl.col("thread_id").is_first_distinct().alias("is_root"),
+            (pl.col("post_id") == pl.col("opener_id")).fill_null(value=False).alias("is_root"),
             pl.lit(value=True).alias("counts") if bots else pl.col("counts").fill_null(value=True),
         )
     )

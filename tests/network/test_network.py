@@ -69,7 +69,7 @@ def test_network_of_the_six(six):
 def test_weights_are_sums_over_kinds_and_the_rule_set_is_recorded(six):
     network = sna.build_network(six, kinds=("answer", "reply"), since=day(0), until=day(10), bots=True)
     assert as_dict(network)["bob", "ann"] == 2.0
-    assert network.kinds == ("reply/1", "answer/1")
+    assert network.kinds == ("reply/1", "answer/2")
     assert network.window == (day(0), day(10))
     assert "bot" in network.people["person_id"].to_list()
     assert repr(network).startswith("Network (reply, answer, from 2024-01-01, until 2024-01-11): 6 people")

@@ -10,7 +10,8 @@ from polars.testing import assert_frame_equal
 
 import sna
 from sna.errors import NotAnswerableError, ParameterError
-from sna.talk.interactions import LEFT_OUT, make_window
+from sna.talk.interactions import LEFT_OUT
+from sna.talk.windows import make_window
 from tests.conftest import day
 
 
