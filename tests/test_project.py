@@ -5,8 +5,12 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,12 +25,27 @@ def test_environment_yml_is_what_pyproject_says():
     assert (ROOT / "environment.yml").read_text(encoding="utf-8") == render()
 
 
-def test_the_lock_pins_every_dependency_with_hashes_and_names_no_index():
+def declared_requirements():
+    """Everything the lock is made from: see `make lock`."""
+    text = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = text["project"]["optional-dependencies"]
+    locked = re.findall(r"--extra (\w+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert set(extras) - set(locked) == {"peers"}, "an extra is not in the lock"
+    lines = [*text["project"]["dependencies"], *text["dependency-groups"]["dev"]]
+    return [Requirement(line) for line in lines + [need for name in locked for need in extras[name]]]
+
+
+def test_the_lock_pins_every_dependency_as_pyproject_asks():
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    pinned = set(re.findall(r"^([a-z0-9_.-]+)==", lock, flags=re.MULTILINE))
-    declared = re.findall(r'^  "([A-Za-z0-9_.-]+)[\[>=]', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
-    assert declared
-    assert {name.lower().replace("_", "-") for name in declared} - {"vivainsights"} <= pinned
+    pinned = dict(re.findall(r"^([a-z0-9_.-]+)(?:\[[^\]]*\])?==([^ ;]+)", lock, flags=re.MULTILINE))
+    for need in declared_requirements():
+        name = canonicalize_name(need.name)
+        assert name in pinned, f"{name} is not in requirements.lock: run make lock"
+        assert need.specifier.contains(pinned[name], prereleases=True), f"{need} is not {pinned[name]}: run make lock"
+
+
+def test_the_lock_has_hashes_and_names_no_index():
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     blocks = re.split(r"\n(?=[a-z0-9])", lock)
     assert all("--hash=sha256:" in block for block in blocks if "==" in block.split("\n")[0])
     assert not re.search(r"^--(extra-)?index-url|^--find-links|https?://", lock, flags=re.MULTILINE)
