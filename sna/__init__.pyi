@@ -74,11 +74,11 @@ from .people.identity import suggest_identities as suggest_identities
 from .people.org import OrgData as OrgData
 from .people.org import read_org as read_org
 from .people.org_join import add_org as add_org
-from .people.privacy import audit_suppression as audit_suppression
 from .people.privacy import pseudonymise as pseudonymise
-from .people.privacy import suppress_small_groups as suppress_small_groups
 from .people.privacy import without_opted_out as without_opted_out
 from .people.privacy import write_csv_safely as write_csv_safely
+from .people.suppression import audit_suppression as audit_suppression
+from .people.suppression import suppress_small_groups as suppress_small_groups
 from .readers import list_readers as list_readers
 from .readers import read_forum as read_forum
 from .readers import recognise as recognise

@@ -4,8 +4,8 @@ from .identity import suggest_identities as suggest_identities
 from .org import OrgData as OrgData
 from .org import read_org as read_org
 from .org_join import add_org as add_org
-from .privacy import audit_suppression as audit_suppression
 from .privacy import pseudonymise as pseudonymise
-from .privacy import suppress_small_groups as suppress_small_groups
 from .privacy import without_opted_out as without_opted_out
 from .privacy import write_csv_safely as write_csv_safely
+from .suppression import audit_suppression as audit_suppression
+from .suppression import suppress_small_groups as suppress_small_groups

@@ -1,4 +1,4 @@
-"""Pseudonyms, opting out, small groups, and text that is safe to show or to open in a spreadsheet.
+"""Pseudonyms, opting out, and text that is safe to show or to open in a spreadsheet.
 
 None of this makes data anonymous: pseudonyms are still personal data, and who talks to whom can identify people.
 """
@@ -8,30 +8,24 @@ from __future__ import annotations
 import hmac
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy.optimize import linprog
 
-from sna.errors import ParameterError, ReadError, SchemaError
+from sna.errors import ParameterError
+from sna.formats.files import write_whole
 from sna.forum import Forum, build_forum, make_issues
 from sna.people.masking import Masker, build_masker, mask_column, sample_texts
 from sna.schema import TABLES
-from sna.types import Bools, Floats
 
-SMALLEST_GROUP = 10
-FLOOR = 5
-"""No group below this is ever shown, whatever is asked."""
-_TOTAL = "(total)"
-_LARGEST_SHARE = 0.5
 _KEY_BYTES = 16
 _DIGITS = 12
-_UNBOUNDED = 3
-_BIDI = "\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+_BREAKS = ("\u2028", "\u2029")
+_JOINER, _NON_JOINER = "\u200d", "\u200c"
+"""Kept where they shape what is seen: between parts of an emoji, and after a letter of a script without capitals."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
+_BEFORE_FORMULA = "; ,'\u00a0\u2002\u2003\u2007\u2009\u202f\u3000"
+"""What a spreadsheet skips, or splits cells at in some locale, before it looks for a formula."""
 _PERSON_COLUMNS = (
     ("people", "person_id"),
     ("roles", "person_id"),
@@ -197,290 +191,6 @@ def drop_opted_out(forum: Forum, frame: pl.DataFrame, *, person: str = "person_i
     return frame.filter(~pl.col(person).is_in(away).fill_null(value=False))
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """A table of counts with its margins as last row and column; ``hidden`` says what is not published."""
-
-    counts: Floats
-    hidden: Bools
-
-
-def suppress_small_groups(
-    frame: pl.DataFrame,
-    *,
-    by: str | Sequence[str],
-    n: str = "n_people",
-    smallest: int = SMALLEST_GROUP,
-    largest_share: str | None = None,
-    with_totals: bool = False,
-) -> pl.DataFrame:
-    """Blank the groups that are too small, and as many more that they cannot be worked out from the totals.
-
-    Parameters
-    ----------
-    frame
-        One row per group, or per pair of groups.
-    by
-        One or two columns that name the groups. A pair that has no row counts as zero.
-    n
-        Column with the number of distinct people.
-    smallest
-        Groups of 1 to ``smallest - 1`` people are hidden. At least 5.
-    largest_share
-        Column with the share of the largest contributor: groups where one person makes more than half are hidden too.
-    with_totals
-        Append the totals that may be printed and those that may not, named "(total)".
-
-    Returns
-    -------
-    DataFrame
-        The same rows, in the same order, with ``suppressed``: "" (shown), "small", "dominated" or "complementary".
-        Every column outside ``by`` is null where it is not "". Totals are taken to be known to the reader, as they
-        nearly always are; those that must not be are in ``with_totals``.
-
-    Raises
-    ------
-    ParameterError
-        For ``smallest`` below 5, or more than two grouping columns.
-    SchemaError
-        For a missing column, a repeated group or a missing count.
-
-    Notes
-    -----
-    Primary suppression alone protects nobody when totals are known: in 8 x 5 tables most hidden cells can be computed.
-    Further cells are hidden, the smallest first, until linear programming shows that no hidden cell can be pinned
-    down to a range narrower than ``smallest`` from everything published (Fischetti & Salazar 2001 give the exact
-    optimum; this is the usual greedy heuristic with an exact audit). Zero cells are shown.
-
-    When it misleads: two tables of overlapping periods or groups can be subtracted. Publish fixed periods.
-
-    Examples
-    --------
-    >>> table = pl.DataFrame({"role": ["HR", "IT", "Sales"], "n_people": [3, 14, 40]})
-    >>> suppress_small_groups(table, by="role").rows()
-    [('HR', None, 'small'), ('IT', None, 'complementary'), ('Sales', 40, '')]
-    """
-    names = [by] if isinstance(by, str) else list(by)
-    _check_suppression(frame, names, n, smallest)
-    row, column, counts = _spread(frame, names, n)
-    cell = counts[row, column]
-    small = (cell > 0) & (cell < smallest)
-    share = frame[largest_share].fill_null(0).to_numpy() if largest_share else np.zeros(frame.height)
-    dominated = ~small & (cell > 0) & (share > _LARGEST_SHARE)
-    first = (counts > 0) & (counts < smallest)
-    first[row[dominated], column[dominated]] = True
-    hidden = _complement(_Grid(counts, first), float(smallest))
-    reason = np.where(hidden, "complementary", "")[row, column]
-    reason = np.where(small, "small", np.where(dominated, "dominated", reason))
-    marked = frame.with_columns(pl.Series("suppressed", reason, dtype=pl.String))
-    shown = pl.col("suppressed") == ""
-    marked = marked.with_columns(pl.when(shown).then(pl.col(c)).alias(c) for c in frame.columns if c not in names)
-    if not with_totals:
-        return marked
-    totals = _totals(frame, names, n, (row, column), _Grid(counts, hidden), first)
-    return pl.concat([marked.with_columns(pl.col(names).cast(pl.String)), totals], how="diagonal_relaxed")
-
-
-def _totals(
-    frame: pl.DataFrame,
-    names: Sequence[str],
-    n: str,
-    place: tuple[NDArray[np.int64], NDArray[np.int64]],
-    grid: _Grid,
-    first: Bools,
-) -> pl.DataFrame:
-    """One row per total: of each row, of each column, of everything."""
-    labels = [
-        dict(zip(codes.tolist(), frame[name].cast(pl.String).to_list(), strict=True))
-        for name, codes in zip(names, place, strict=False)
-    ]
-    rows = []
-    for i, j in np.argwhere(_margin_mask(grid.counts.shape)):
-        reason = "" if not grid.hidden[i, j] else "small" if first[i, j] else "complementary"
-        at = {name: known.get(int(k), _TOTAL) for name, known, k in zip(names, labels, (i, j), strict=False)}
-        rows.append({**at, n: None if reason else int(grid.counts[i, j]), "suppressed": reason})
-    return pl.DataFrame(rows, schema={**dict.fromkeys(names, pl.String), n: frame.schema[n], "suppressed": pl.String})
-
-
-def audit_suppression(
-    counts: pl.DataFrame,
-    published: pl.DataFrame,
-    *,
-    by: str | Sequence[str],
-    n: str = "n_people",
-    smallest: int = SMALLEST_GROUP,
-) -> pl.DataFrame:
-    """What a reader of a published table can work out about each hidden cell.
-
-    Parameters
-    ----------
-    counts
-        The table before suppression.
-    published
-        What `suppress_small_groups` made of it. Its "(total)" rows say which totals the reader knows; without them,
-        those of at least ``smallest`` people.
-    by, n, smallest
-        As in `suppress_small_groups`.
-
-    Returns
-    -------
-    DataFrame
-        The ``by`` columns, ``low, high, width`` (people) and ``safe`` (width at least ``smallest``), one row per
-        hidden cell, in the order of ``published``.
-
-    Examples
-    --------
-    >>> table = pl.DataFrame({"role": ["HR", "IT", "Sales"], "n_people": [3, 14, 40]})
-    >>> audit_suppression(table, suppress_small_groups(table, by="role"), by="role").rows()
-    [('HR', 0.0, 17.0, 17.0, True), ('IT', 0.0, 17.0, 17.0, True)]
-    """
-    names = [by] if isinstance(by, str) else list(by)
-    _check_suppression(counts, names, n, smallest)
-    row, column, grid = _spread(counts, names, n)
-    text = pl.col(names).cast(pl.String)
-    flags = counts.select(text).join(
-        published.select(text, "suppressed"), on=names, how="left", maintain_order="left", nulls_equal=True
-    )
-    hidden = (grid > 0) & (grid < smallest) & _margin_mask(grid.shape)
-    _hide_totals(hidden, counts, published, names, (row, column))
-    hidden[row, column] = (flags["suppressed"] != "").to_numpy()
-    low, high = _ranges(_Grid(grid, hidden))
-    cells = hidden[row, column]
-    ends = {"low": low[row, column][cells], "high": high[row, column][cells]}
-    return (
-        counts.select(names)
-        .filter(pl.Series(cells))
-        .with_columns(pl.Series(name, values) for name, values in ends.items())
-        .with_columns((pl.col("high") - pl.col("low")).alias("width"))
-        .with_columns((pl.col("width") >= smallest).alias("safe"))
-    )
-
-
-def _check_suppression(frame: pl.DataFrame, names: Sequence[str], n: str, smallest: int) -> None:
-    if smallest < FLOOR:
-        raise ParameterError(f"Groups below {FLOOR} people are never shown.", got=f"Got smallest={smallest}.")
-    if not 1 <= len(names) <= 2:
-        raise ParameterError("Suppression takes one or two grouping columns.", got=f"Got {len(names)}.")
-    missing = [name for name in (*names, n) if name not in frame.columns]
-    if missing:
-        raise SchemaError(
-            f"The table needs the columns {', '.join(missing)}.", got=f"Found: {', '.join(frame.columns)}."
-        )
-    if frame.select(names).is_duplicated().any() or frame[n].has_nulls():
-        raise SchemaError("Each group has one row with a count.", got="A group is repeated or has no count.")
-
-
-def _spread(frame: pl.DataFrame, names: Sequence[str], n: str) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """Row and column number of each group, and the grid of counts with margins (one column without, for one name)."""
-    row = _codes(frame[names[0]])
-    column = _codes(frame[names[1]]) if len(names) == 2 else np.zeros(frame.height, dtype=np.int64)
-    n_rows, n_columns = (int(row.max(initial=-1)) + 1, int(column.max(initial=-1)) + 1)
-    counts = np.zeros((n_rows + 1, n_columns + (len(names) == 2)))
-    counts[row, column] = frame[n].cast(pl.Float64).to_numpy()
-    counts[-1] = counts[:-1].sum(axis=0)
-    if len(names) == 2:
-        counts[:, -1] = counts[:, :-1].sum(axis=1)
-    return row, column, counts
-
-
-def _codes(values: pl.Series) -> NDArray[np.int64]:
-    return values.cast(pl.String).fill_null("").rank("dense").cast(pl.Int64).to_numpy() - 1
-
-
-def _margin_mask(shape: tuple[int, ...]) -> Bools:
-    """Where the totals are: the last row and, with two groupings, the last column."""
-    mask = np.zeros(shape, dtype=bool)
-    mask[-1] = True
-    mask[:, -1] |= shape[1] > 1
-    return mask
-
-
-def _hide_totals(
-    hidden: Bools,
-    counts: pl.DataFrame,
-    published: pl.DataFrame,
-    names: Sequence[str],
-    place: tuple[NDArray[np.int64], NDArray[np.int64]],
-) -> None:
-    """Mark in ``hidden`` the totals that the published table says are not shown."""
-    codes = [
-        {**dict(zip(counts[name].cast(pl.String).to_list(), at.tolist(), strict=True)), _TOTAL: -1}
-        for name, at in zip(names, place, strict=False)
-    ]
-    for *labels, reason in published.select(pl.col(names).cast(pl.String), "suppressed").iter_rows():
-        if _TOTAL in labels and reason:
-            at = [known[label] for known, label in zip(codes, labels, strict=True)]
-            hidden[at[0], at[1] if len(at) == 2 else 0] = True
-
-
-def _ranges(grid: _Grid, wanted: Bools | None = None) -> tuple[Floats, Floats]:
-    """Smallest and largest value of hidden cells that agree with everything published (linear programming)."""
-    low, high = grid.counts.copy(), grid.counts.copy()
-    cells = np.argwhere(grid.hidden)
-    lines, totals = _equations(grid, cells)
-    for k, (i, j) in enumerate(cells):
-        if wanted is None or wanted[i, j]:
-            low[i, j] = _extreme(k, lines, totals, lowest=True, otherwise=grid.counts[i, j])
-            high[i, j] = _extreme(k, lines, totals, lowest=False, otherwise=grid.counts[i, j])
-    return low, high
-
-
-def _extreme(k: int, lines: Floats, totals: Floats, *, lowest: bool, otherwise: float) -> float:
-    """Least or greatest value of variable ``k``; ``otherwise`` (no protection at all) if the solver fails."""
-    goal = np.zeros(lines.shape[1])
-    goal[k] = 1 if lowest else -1
-    found = linprog(goal, A_eq=lines, b_eq=totals, bounds=(0, None), method="highs")
-    if found.status == _UNBOUNDED:
-        return np.inf
-    return float(round(abs(found.fun), 6)) if found.status == 0 else otherwise
-
-
-def _equations(grid: _Grid, cells: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """One equation per row and column with hidden cells: parts minus total = 0, what is published moved right."""
-    counts, hidden = grid.counts, grid.hidden
-    sign = np.ones(counts.shape)
-    sign[-1, :] *= -1
-    lines, totals = [], []
-    for axis in (0, 1):
-        if axis == 1 and counts.shape[1] == 1:
-            continue
-        factor = sign if axis == 0 else np.concatenate([np.ones_like(counts[:, :-1]), -np.ones_like(counts[:, -1:])], 1)
-        for line in np.unique(cells[:, 1 - axis]):
-            mine = cells[:, 1 - axis] == line
-            lines.append(np.where(mine, factor[cells[:, 0], cells[:, 1]], 0.0))
-            where = (slice(None), line) if axis == 0 else (line, slice(None))
-            totals.append(-(factor[where] * counts[where] * ~hidden[where]).sum())
-    return np.array(lines).reshape(-1, len(cells)), np.array(totals)
-
-
-def _complement(grid: _Grid, least: float) -> Bools:
-    """Hide more cells, the smallest in the line of an unsafe one, until every hidden cell's range is wide enough.
-
-    Hiding more never narrows a range, so a cell found safe is not looked at again.
-    """
-    counts, hidden = grid.counts, grid.hidden.copy()
-    safe = np.zeros_like(hidden)
-    while (hidden & ~safe).any():
-        low, high = _ranges(_Grid(counts, hidden), hidden & ~safe)
-        unsafe = np.argwhere(hidden & ~safe & (high - low < least))
-        safe |= hidden & (high - low >= least)
-        more = {choice for cell in unsafe if (choice := _next_cell(counts, hidden, (int(cell[0]), int(cell[1]))))}
-        if not more:
-            break
-        for cell in sorted(more):
-            hidden[cell] = True
-    return hidden
-
-
-def _next_cell(counts: Floats, hidden: Bools, cell: tuple[int, int]) -> tuple[int, int] | None:
-    """The smallest cell shown in the row or column of ``cell``, inner cells before totals; None when there is none."""
-    i, j = cell
-    total = _margin_mask(counts.shape)
-    line = [(i, c) for c in range(counts.shape[1])] + [(r, j) for r in range(counts.shape[0])]
-    free = [c for c in line if not hidden[c] and counts[c] > 0]
-    return min(free, key=lambda c: (total[c], counts[c], c), default=None)
-
-
 def clean_label(text: str, *, max_length: int = 80) -> str:
     r"""Text from an export that is safe to show: one line, no control, surrogate or direction-changing characters.
 
@@ -496,20 +206,32 @@ def clean_label(text: str, *, max_length: int = 80) -> str:
     >>> clean_label("Ann\u202e gnp.exe\x00\n(IT)")
     'Ann gnp.exe (IT)'
     """
-    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or not _is_unsafe(c))
+    kept = "".join(
+        " " if c.isspace() else c
+        for before, c in zip(" " + text, text, strict=False)
+        if c.isspace() or not _is_unsafe(c) or _shapes(before, c)
+    )
     line = " ".join(kept.split())
     return line if len(line) <= max_length else line[: max_length - 1].rstrip() + "\u2026"
 
 
 def _is_unsafe(character: str) -> bool:
-    return character in _BIDI or unicodedata.category(character) in ("Cc", "Cs")
+    return character in _BREAKS or unicodedata.category(character) in ("Cc", "Cf", "Cs")
+
+
+def _shapes(before: str, character: str) -> bool:
+    """Whether a joiner is part of an emoji or of a word, not hidden in one."""
+    if character == _JOINER:
+        return unicodedata.category(before) in ("So", "Sk") or before == "\ufe0f"
+    return character == _NON_JOINER and unicodedata.category(before) == "Lo"
 
 
 def write_csv_safely(frame: pl.DataFrame, path: str | Path) -> Path:
     """Write a CSV that a spreadsheet cannot mistake for formulas.
 
-    Text (and column names) starting with ``= + - @ | %``, a tab or a line break gets a leading apostrophe; control
-    and direction-changing characters are removed. Numbers are not text and stay as they are.
+    Text (and column names) starting with ``= + - @ | %``, a tab or a line break, also behind blanks, semicolons or
+    commas, gets a leading apostrophe and every text is quoted; control and direction-changing characters are removed.
+    Numbers are not text and stay as they are. The file is replaced in one step: when writing fails, the old one stays.
 
     Returns
     -------
@@ -527,14 +249,9 @@ def write_csv_safely(frame: pl.DataFrame, path: str | Path) -> Path:
         for name, dtype in frame.schema.items()
         if dtype in (pl.String, pl.Categorical, pl.Enum)
     ).rename({name: _neutralise(name) for name in frame.columns})
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        safe.write_csv(target)
-    except OSError as error:
-        raise ReadError(f"The file {target} must be writable.", got=f"{error.strerror}.") from error
-    return target
+    return write_whole(target, safe.write_csv(quote_style="non_numeric").encode())
 
 
 def _neutralise(text: str) -> str:
     kept = "".join(c for c in text if c in "\n\t" or not _is_unsafe(c))
-    return f"'{kept}" if kept.lstrip(" \u00a0").startswith(_FORMULA) else kept
+    return f"'{kept}" if kept.lstrip(_BEFORE_FORMULA).startswith(_FORMULA) else kept
