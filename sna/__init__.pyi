@@ -124,12 +124,11 @@ from .talk.interactions import list_interactions as list_interactions
 from .talk.threads import list_threads as list_threads
 from .talk.threads import roles_per_thread as roles_per_thread
 from .talk.threads import thread_participation as thread_participation
-from .vitality.momentum import change_week as change_week
-from .vitality.momentum import cohort_retention as cohort_retention
-from .vitality.momentum import momentum_change as momentum_change
-from .vitality.momentum import novelty_floor as novelty_floor
-from .vitality.momentum import reply_genealogy as reply_genealogy
+from .vitality.genealogy import reply_genealogy as reply_genealogy
 from .vitality.momentum import weekly_momentum as weekly_momentum
+from .vitality.novelty import novelty_floor as novelty_floor
+from .vitality.retention import cohort_retention as cohort_retention
+from .vitality.trend import momentum_change as momentum_change
 from .vitality.waits import compare_waits as compare_waits
 from .vitality.waits import list_waits as list_waits
 from .vitality.waits import time_to_answer as time_to_answer

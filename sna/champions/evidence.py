@@ -242,7 +242,7 @@ def _against_comparable(threads: pl.DataFrame) -> pl.DataFrame:
     for (pool,), own in threads.group_by("pool", maintain_order=True):
         group = threads if pool == "\0all" else own
         curve = kaplan_meier(group["waited"].to_numpy(), group["solved"].to_numpy())
-        times, unsolved = curve.times, np.append(1.0, curve.survival)
+        times, unsolved = curve["time"].to_numpy(), np.append(1.0, curve["waiting_share"].to_numpy())
         place = np.searchsorted(times, own["waited"].to_numpy(), side="right")
         below = np.flatnonzero(unsolved <= 0.5)
         median = float(times[below[0] - 1]) if below.size else None

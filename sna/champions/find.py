@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from sna.champions.facets import FACETS, Facet, build_facets, has_attribute
 from sna.champions.helps import build_helping, list_opportunities
 from sna.errors import ParameterError
 from sna.forum import Forum
+from sna.stats.inference import wilson_interval
 from sna.stats.ranks import find_top_set, rank_sets, rate_scale
 from sna.stats.shrinkage import select_by_local_fdr
 from sna.types import Moment
@@ -331,18 +331,10 @@ def champion_fairness(
         .agg(pl.len().alias("n_people"), pl.col("selected").sum().cast(pl.Int64).alias("n_selected"))
         .sort("attribute", "value")
     )
-    low, high = _wilson(counts["n_selected"].to_numpy(), counts["n_people"].to_numpy(), level)
+    low, high = wilson_interval(counts["n_selected"].to_numpy(), counts["n_people"].to_numpy(), level=level)
     return counts.with_columns(
         selected_share=pl.col("n_selected") / pl.col("n_people"), low=pl.Series(low), high=pl.Series(high)
     )
-
-
-def _wilson(successes: np.ndarray, trials: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    z = stats.norm.ppf((1 + level) / 2)
-    share, size = successes / trials, trials + z**2
-    centre = (successes + z**2 / 2) / size
-    half = z / size * np.sqrt(trials * share * (1 - share) + z**2 / 4)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 ENSEMBLE_WEIGHTS: Mapping[str, float] = {

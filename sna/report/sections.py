@@ -26,7 +26,8 @@ from sna.people.privacy import clean_label
 from sna.report import plot
 from sna.results import Estimate, format_number
 from sna.talk.interactions import list_interactions
-from sna.vitality.momentum import momentum_change, weekly_momentum
+from sna.vitality.momentum import weekly_momentum
+from sna.vitality.trend import momentum_change
 from sna.vitality.waits import time_to_answer, waiting_curve, waiting_time_change
 
 if TYPE_CHECKING:

@@ -57,6 +57,11 @@ def normal_p(observed: ArrayLike, mean: ArrayLike, *, variance: ArrayLike, conti
 
     Never zero: tails too small for a float are its smallest positive normal number, 2.2e-308.
     ``continuity`` (0.5 for counts) shrinks the distance. When it misleads: counts expected below about five.
+
+    Examples
+    --------
+    >>> normal_p([1.96, 3.0], [0.0, 3.0], variance=[1.0, 0.0]).round(3).tolist()
+    [0.05, 1.0]
     """
     distance = np.abs(np.asarray(observed, dtype=np.float64) - np.asarray(mean, dtype=np.float64)) - continuity
     sd = np.sqrt(np.asarray(variance, dtype=np.float64))
@@ -87,12 +92,11 @@ def adjust_p(p_values: ArrayLike, *, method: str = "holm") -> Floats:
     raw = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(raw.shape, np.nan)
     known = np.flatnonzero(~np.isnan(raw))
+    if method == "bh":
+        adjusted[known] = stats.false_discovery_control(raw[known], method="bh")
+        return adjusted
     order = known[np.argsort(raw[known], kind="stable")]
-    ranks = np.arange(1, len(order) + 1)
-    if method == "holm":
-        adjusted[order] = np.maximum.accumulate(raw[order] * (len(order) + 1 - ranks))
-    else:
-        adjusted[order] = np.minimum.accumulate((raw[order] * len(order) / ranks)[::-1])[::-1]
+    adjusted[order] = np.maximum.accumulate(raw[order] * np.arange(len(order), 0, -1))
     return np.minimum(adjusted, 1.0)
 
 
@@ -195,6 +199,34 @@ def bootstrap_interval(
     sample = np.array([statistic(generator.integers(0, n_units, n_units)) for _ in range(draws)])
     low, high = np.nanquantile(sample, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)
+
+
+def wilson_interval(n_successes: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Wilson's (1927) score interval for a share, by `scipy.stats.binomtest`; NaN where ``n`` is 0 or not known.
+
+    Parameters
+    ----------
+    n_successes, n
+        Counts, alike in shape. NaN counts as not known.
+    level
+        Of the interval.
+
+    Notes
+    -----
+    When it misleads: where the units are not independent, such as people of one team.
+
+    Examples
+    --------
+    >>> low, high = wilson_interval([5, 0], [10, 0])
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.237, nan], [0.763, nan])
+    """
+    k, size = np.broadcast_arrays(np.asarray(n_successes, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    ends = np.full((2, k.size), np.nan)
+    for place in np.flatnonzero((size.ravel() > 0) & ~np.isnan(k.ravel())):
+        test = stats.binomtest(int(k.flat[place]), int(size.flat[place]))
+        ends[:, place] = test.proportion_ci(level, method="wilson")
+    return ends[0].reshape(k.shape), ends[1].reshape(k.shape)
 
 
 def logit(share: ArrayLike) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import stats
 
 from sna.errors import ParameterError
 from sna.types import Bools, Floats
@@ -144,7 +144,7 @@ def _rank_bounds(
     if n < 2:
         return np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     if n > _SIMULATED_UP_TO:
-        cut = range_quantile(n, level) / np.sqrt(2) if simultaneous else stats.norm.isf((1 - level) / 2 / (n - 1))
+        cut = _range(n, level) / np.sqrt(2) if simultaneous else stats.norm.isf((1 - level) / 2 / (n - 1))
         return _count_pairs(x, se, float(cut))
     noise = np.random.default_rng(rng).standard_normal((draws, n)) * se
     if simultaneous:
@@ -187,7 +187,7 @@ def _one_sided(
     if n < 2:
         return np.zeros(n, dtype=np.int64)
     if n > _SIMULATED_UP_TO:
-        return _count_pairs(x, se, range_quantile(n, level) / np.sqrt(2))[0]
+        return _count_pairs(x, se, _range(n, level) / np.sqrt(2))[0]
     noise = np.random.default_rng(rng).standard_normal((draws, n)) * se
     spread = np.sqrt(se[:, None] ** 2 + se[None] ** 2)
     gap = (x[None] - x[:, None]) / spread
@@ -230,24 +230,9 @@ def _count_pairs(x: Floats, se: Floats, cut: float) -> tuple[NDArray[np.int64], 
     return below, above
 
 
-def range_quantile(n: int, level: float) -> float:
-    """Quantile of the range of ``n`` independent standard normals.
-
-    ``P(range <= r) = n * integral phi(z) * (Phi(z) - Phi(z - r))^(n - 1) dz``.
-
-    Examples
-    --------
-    >>> round(range_quantile(10, 0.95), 2), round(range_quantile(2, 0.95), 2)
-    (4.47, 2.77)
-    """
-    z = np.linspace(-9, 14, 4601)
-    density, cumulative = stats.norm.pdf(z), stats.norm.cdf(z)
-
-    def miss(r: float) -> float:
-        inside = np.clip(cumulative - stats.norm.cdf(z - r), 1e-300, 1.0)
-        return float(np.trapezoid(n * density * inside ** (n - 1), z) - level)
-
-    return float(optimize.brentq(miss, 1e-3, 22.0))
+def _range(n: int, level: float) -> float:
+    """Quantile of the range of ``n`` independent standard normals."""
+    return float(stats.studentized_range.ppf(level, n, np.inf))
 
 
 def _check(estimates: ArrayLike, errors: ArrayLike, level: float) -> tuple[Floats, Floats]:

@@ -1,54 +1,32 @@
-"""Waiting times that may not have ended yet: Kaplan-Meier, restricted mean, log-rank.
+"""Waiting times that may not have ended yet: Kaplan-Meier and the restricted mean.
 
 A waiting time is censored when the observation ends before the event: it is known to be longer, not missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from sna.errors import ParameterError
-from sna.types import Floats
+from sna.types import Bools, Floats
+
+_CURVE = {
+    "time": pl.Float64,
+    "n_at_risk": pl.Int64,
+    "n_events": pl.Int64,
+    "waiting_share": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
 
 
-@dataclass(frozen=True)
-class SurvivalCurve:
-    """Kaplan-Meier estimate: ``survival`` just after each event time in ``times``, with Greenwood's variance.
-
-    Attributes
-    ----------
-    times, survival, variance
-        Distinct event times (ascending), S(t) and Var S(t) there.
-    n_at_risk, n_events
-        How many were still waiting just before each time, and how many events happened at it.
-    n, n_observed
-        How many were followed, and how many of them had the event.
-    last
-        Longest time followed; the curve says nothing after it.
-    """
-
-    times: Floats
-    survival: Floats
-    variance: Floats
-    n_at_risk: NDArray[np.int64]
-    n_events: NDArray[np.int64]
-    n: int
-    n_observed: int
-    last: float
-
-    def at(self, time: float) -> float:
-        """Share still waiting after ``time``."""
-        place = int(np.searchsorted(self.times, time, side="right"))
-        return 1.0 if place == 0 else float(self.survival[place - 1])
-
-
-def kaplan_meier(waits: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
-    """Estimate the share still waiting over time, with censored waits (Kaplan & Meier 1958).
+def kaplan_meier(waits: ArrayLike, observed: ArrayLike, *, level: float = 0.95) -> pl.DataFrame:
+    """Estimate the share still waiting over time, with censored waits (Kaplan & Meier 1958; `scipy.stats.ecdf`).
 
     Parameters
     ----------
@@ -56,6 +34,14 @@ def kaplan_meier(waits: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
         Time waited until the event or until the observation ended; not negative.
     observed
         True where the event happened, False where the wait is censored.
+    level
+        Of the pointwise interval, on the log(-log) scale.
+
+    Returns
+    -------
+    DataFrame
+        ``time, n_at_risk, n_events, waiting_share, low, high``: one row per time at which an event happened, in order;
+        ``waiting_share`` holds just after it. Before the first row everybody waits.
 
     Raises
     ------
@@ -64,33 +50,56 @@ def kaplan_meier(waits: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
 
     Notes
     -----
-    ``S(t) = prod_{t_i <= t} (1 - d_i / n_i)``; variance ``S(t)^2 sum d_i / (n_i (n_i - d_i))`` (Greenwood).
-    When it misleads: when censoring depends on how long the wait would have been.
+    When it misleads: when a wait is more likely to be censored the longer it would have been. The curve says nothing
+    after the longest wait.
 
     Examples
     --------
-    >>> curve = kaplan_meier([1, 2, 2, 4], [True, True, False, True])
-    >>> curve.times.tolist(), curve.survival.round(3).tolist()
-    ([1.0, 2.0, 4.0], [0.75, 0.5, 0.0])
+    >>> kaplan_meier([1, 2, 2, 4], [True, True, False, True]).select("time", "n_at_risk", "waiting_share").rows()
+    [(1.0, 4, 0.75), (2.0, 3, 0.5), (4.0, 1, 0.0)]
     """
     times, happened = _checked(waits, observed)
-    distinct = np.unique(times[happened])
-    sorted_times, sorted_events = np.sort(times), np.sort(times[happened])
-    n_at_risk = len(times) - np.searchsorted(sorted_times, distinct, side="left")
-    n_events = np.searchsorted(sorted_events, distinct, "right") - np.searchsorted(sorted_events, distinct, "left")
-    survival = np.cumprod(1 - n_events / n_at_risk).astype(np.float64)
-    left = np.maximum(n_at_risk - n_events, 0)
-    with np.errstate(divide="ignore"):
-        steps = np.where(left > 0, n_events / (n_at_risk * np.maximum(left, 1)), 0.0)
-    variance = survival**2 * np.cumsum(steps)
-    last = float(times.max(initial=0.0))
-    return SurvivalCurve(distinct, survival, variance, n_at_risk, n_events, len(times), int(happened.sum()), last)
+    if not happened.any():
+        return pl.DataFrame(schema=_CURVE)
+    share = stats.ecdf(stats.CensoredData(uncensored=times[happened], right=times[~happened])).sf
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The confidence interval is undefined")
+        band = share.confidence_interval(confidence_level=level, method="log-log")
+    columns = dict(zip(_CURVE, _at_events(times, happened), strict=False))
+    place = np.searchsorted(share.quantiles, columns["time"])
+    columns |= {"waiting_share": share.probabilities[place]}
+    columns |= {"low": band.low.probabilities[place], "high": band.high.probabilities[place]}
+    curve = pl.DataFrame(columns, schema=_CURVE)
+    return curve.with_columns(pl.col("low", "high").fill_nan(None).fill_null(pl.col("waiting_share")))
 
 
-def survival_quantile(
-    curve: SurvivalCurve, share: float = 0.5, *, level: float = 0.95
-) -> tuple[float | None, float | None, float | None]:
+def start_curve(curve: pl.DataFrame, n: int) -> pl.DataFrame:
+    """Put the row in front of a curve that it starts from: at time 0 all ``n`` are waiting.
+
+    Examples
+    --------
+    >>> start_curve(kaplan_meier([1.0], [True]), 1).select("time", "waiting_share").rows()
+    [(0.0, 1.0), (1.0, 0.0)]
+    """
+    first = pl.DataFrame([(0.0, n, 0, 1.0, 1.0, 1.0)], schema=_CURVE, orient="row")
+    return pl.concat([first, curve])
+
+
+def _at_events(times: Floats, happened: Bools) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Times of events, how many were still waiting just before each, and how many events there were."""
+    distinct, n_events = np.unique(times[happened], return_counts=True)
+    return distinct, len(times) - np.searchsorted(np.sort(times), distinct, side="left"), n_events
+
+
+def survival_quantile(curve: pl.DataFrame, share: float = 0.5) -> tuple[float | None, float | None, float | None]:
     """Time by which ``share`` of all have had the event, with its interval (Brookmeyer & Crowley 1982).
+
+    Parameters
+    ----------
+    curve
+        From `kaplan_meier`; the interval has its level.
+    share
+        Of all who waited.
 
     Returns
     -------
@@ -99,112 +108,92 @@ def survival_quantile(
 
     Examples
     --------
-    >>> survival_quantile(kaplan_meier([1, 2, 3, 4], [True] * 4))[0]
-    2.0
+    >>> survival_quantile(kaplan_meier([1, 2, 3, 4], [True] * 4))
+    (2.0, 1.0, 4.0)
     """
-    low, high = survival_band(curve, level=level)
-    return _crossing(curve, curve.survival, share), _crossing(curve, low, share), _crossing(curve, high, share)
+    reached = [curve.filter(pl.col(name) <= 1 - share + 1e-12)["time"] for name in ("waiting_share", "low", "high")]
+    value, low, high = (None if times.is_empty() else float(times[0]) for times in reached)
+    return value, low, high
 
 
-def survival_band(curve: SurvivalCurve, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """Pointwise interval of S(t) on the log(-log) scale, at the times of the curve; inside 0 to 1.
-
-    Examples
-    --------
-    >>> low, high = survival_band(kaplan_meier([1, 2, 3, 4], [True] * 4))
-    >>> low.round(3).tolist(), high.round(3).tolist()
-    ([0.128, 0.058, 0.009, 0.0], [0.961, 0.845, 0.665, 0.0])
-    """
-    reach = float(stats.norm.ppf(0.5 + level / 2))
-    inside = (curve.survival > 0) & (curve.survival < 1)
-    s = np.where(inside, curve.survival, 0.5)
-    spread = np.where(inside, np.sqrt(curve.variance) / (s * np.abs(np.log(s))), 0.0)
-    low, high = s ** np.exp(reach * spread), s ** np.exp(-reach * spread)
-    return np.where(inside, low, curve.survival), np.where(inside, high, curve.survival)
-
-
-def restricted_mean(curve: SurvivalCurve, horizon: float) -> tuple[float, float]:
-    """Mean wait up to a horizon, and its standard error: the area under S(t).
+def restricted_mean(waits: ArrayLike, observed: ArrayLike, *, horizon: float) -> tuple[float, Floats]:
+    """Mean wait up to a horizon (the area under the Kaplan-Meier curve), and the part of each wait in its error.
 
     Parameters
     ----------
-    curve
-        Followed for less than the horizon, the curve is carried on flat (a bound from above for the mean).
+    waits, observed
+        As in `kaplan_meier`. Followed for less than the horizon, the curve is carried on flat: a bound from above.
     horizon
         Waits longer than this count as this.
 
-    Notes
-    -----
-    ``Var = sum_i A_i^2 d_i / (n_i (n_i - d_i))`` with A_i the area from t_i to the horizon (Irwin 1949).
+    Returns
+    -------
+    tuple
+        The mean (Irwin 1949), and the influence of each wait on it, shape ``(n,)``. The influences add up to zero; the
+        sum of their squares is Greenwood's variance ``sum_i A_i^2 d_i / (n_i (n_i - d_i))``, with A_i the area from
+        event time t_i to the horizon. Waits that are not independent are added up within their cluster before squaring.
 
     Examples
     --------
-    >>> restricted_mean(kaplan_meier([1, 3], [True, True]), 4.0)[0]
-    2.0
+    >>> mean, influence = restricted_mean([1, 3, 9], [True, True, False], horizon=5.0)
+    >>> mean, influence.round(3).tolist()
+    (3.0, [-0.667, 0.0, 0.667])
     """
-    keep = curve.times < horizon
-    times, survival = curve.times[keep], curve.survival[keep]
-    edges = np.concatenate([[0.0], times, [horizon]])
-    areas = np.diff(edges) * np.concatenate([[1.0], survival])
+    times, happened = _checked(waits, observed)
+    distinct, n_at_risk, n_events = _at_events(times, happened & (times < horizon))
+    survival = np.cumprod(1 - n_events / n_at_risk)
+    areas = np.diff(np.concatenate([[0.0], distinct, [horizon]])) * np.concatenate([[1.0], survival])
     after = np.cumsum(areas[::-1])[::-1][1:]
-    left = curve.n_at_risk[keep] - curve.n_events[keep]
-    steps = np.where(left > 0, curve.n_events[keep] / (curve.n_at_risk[keep] * np.maximum(left, 1)), 0.0)
-    return float(areas.sum()), float(np.sqrt((after**2 * steps).sum()))
+    left = n_at_risk - n_events
+    weight = np.divide(after, left, out=np.zeros(len(after)), where=left > 0)
+    expected = np.concatenate([[0.0], np.cumsum(weight * n_events / n_at_risk)])
+    influence = expected[np.searchsorted(distinct, times, side="right")]
+    ended = happened & (times < horizon)
+    influence[ended] -= weight[np.searchsorted(distinct, times[ended])]
+    return float(areas.sum()), influence
 
 
-def log_rank(groups: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[float, int, float]:
-    """Test that all groups wait alike (Mantel 1966): statistic, degrees of freedom, p-value.
+def clustered_means(
+    waits: ArrayLike, observed: ArrayLike, *, groups: ArrayLike, clusters: ArrayLike, horizon: float
+) -> tuple[Floats, Floats, float]:
+    """Restricted mean wait of each group, their covariance, and its degrees of freedom; clusters may span groups.
 
     Parameters
     ----------
+    waits, observed, horizon
+        As in `restricted_mean`.
     groups
-        ``(waits, observed)`` of each group; at least two.
+        Number of each wait's group, 0 to k - 1.
+    clusters
+        Waits that may be alike for a reason of their own (one asker) have the same cluster.
 
-    Raises
-    ------
-    ParameterError
-        With fewer than two groups, or without any event.
-
-    Notes
-    -----
-    Chi-square of observed minus expected events given those at risk, with the hypergeometric covariance. When it
-    misleads: curves that cross can differ much and still give a small statistic.
+    Returns
+    -------
+    tuple
+        Means, shape ``(k,)``; covariance, shape ``(k, k)``, from influences added up within C clusters, times
+        C / (C - 1); degrees of freedom: the effective number of clusters less one, ``(sum v)^2 / sum v^2 - 1`` with v
+        the squared influence of each cluster on all groups, so that a few that outweigh the rest count as few.
 
     Examples
     --------
-    >>> statistic, df, p = log_rank([([1, 2, 3], [True] * 3), ([4, 5, 6], [True] * 3)])
-    >>> round(statistic, 3), df, round(p, 3)
-    (5.052, 1, 0.025)
+    >>> means, covariance, df = clustered_means(
+    ...     [1, 3, 5, 7], [True] * 4, groups=[0, 0, 1, 1], clusters=[0, 1, 2, 3], horizon=9.0)
+    >>> means.tolist(), covariance.round(3).tolist(), df
+    ([2.0, 6.0], [[0.667, 0.0], [0.0, 0.667]], 3.0)
     """
-    checked = [_checked(*group) for group in groups]
-    if len(checked) < 2:
-        raise ParameterError("A log-rank test compares at least two groups.", got=f"Got {len(checked)}.")
-    times = np.unique(np.concatenate([waits[happened] for waits, happened in checked]))
-    if not len(times):
-        raise ParameterError("A log-rank test needs events.", got="All waits are censored.")
-    risk = np.array([len(w) - np.searchsorted(np.sort(w), times, side="left") for w, _ in checked], dtype=float)
-    events = np.array([_events_at(w[h], times) for w, h in checked], dtype=float)
-    n, d = risk.sum(axis=0), events.sum(axis=0)
-    share = risk / n
-    gap = (events - d * share).sum(axis=1)[:-1]
-    factor = np.where(n > 1, d * (n - d) / np.maximum(n - 1, 1), 0.0)
-    within = np.einsum("t,it,jt->ij", factor, share, share)
-    covariance = (np.diag((factor * share).sum(axis=1)) - within)[:-1, :-1]
-    statistic = float(gap @ np.linalg.pinv(covariance) @ gap)
-    return statistic, len(checked) - 1, float(stats.chi2.sf(statistic, len(checked) - 1))
+    times, happened = _checked(waits, observed)
+    group, cluster = np.asarray(groups), np.unique(np.asarray(clusters), return_inverse=True)[1]
+    means, sums = np.empty(group.max() + 1), np.zeros((cluster.max() + 1, group.max() + 1))
+    for k in range(len(means)):
+        own = group == k
+        means[k], influence = restricted_mean(times[own], happened[own], horizon=horizon)
+        np.add.at(sums[:, k], cluster[own], influence)
+    n, size = len(sums), (sums**2).sum(axis=1)
+    df = size.sum() ** 2 / (size**2).sum() - 1 if size.any() else 0.0
+    return means, sums.T @ sums * n / max(n - 1, 1), float(df)
 
 
-def _events_at(times_of_events: Floats, times: Floats) -> NDArray[np.int64]:
-    ordered = np.sort(times_of_events)
-    return np.searchsorted(ordered, times, "right") - np.searchsorted(ordered, times, "left")
-
-
-def _crossing(curve: SurvivalCurve, survival: Floats, share: float) -> float | None:
-    below = np.flatnonzero(survival <= 1 - share + 1e-12)
-    return float(curve.times[below[0]]) if len(below) else None
-
-
-def _checked(waits: ArrayLike, observed: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+def _checked(waits: ArrayLike, observed: ArrayLike) -> tuple[Floats, Bools]:
     times, happened = np.asarray(waits, dtype=np.float64), np.asarray(observed, dtype=bool)
     if times.shape != happened.shape or times.ndim != 1 or not (times >= 0).all():
         raise ParameterError(

@@ -1,9 +1,8 @@
-from .momentum import change_week as change_week
-from .momentum import cohort_retention as cohort_retention
-from .momentum import momentum_change as momentum_change
-from .momentum import novelty_floor as novelty_floor
-from .momentum import reply_genealogy as reply_genealogy
+from .genealogy import reply_genealogy as reply_genealogy
 from .momentum import weekly_momentum as weekly_momentum
+from .novelty import novelty_floor as novelty_floor
+from .retention import cohort_retention as cohort_retention
+from .trend import momentum_change as momentum_change
 from .waits import compare_waits as compare_waits
 from .waits import list_waits as list_waits
 from .waits import time_to_answer as time_to_answer

@@ -13,6 +13,7 @@ from sna.stats.inference import (
     logit,
     monte_carlo_p,
     normal_p,
+    wilson_interval,
 )
 
 
@@ -105,3 +106,12 @@ def test_normal_p_is_never_zero():
 
 def test_logit():
     assert logit([0.5, 0.0, 1.0]).tolist() == [0.0, -np.inf, np.inf]
+
+
+def test_wilson_on_paper_and_against_the_formula():
+    low, high = wilson_interval([0, 3], [10, 10])
+    assert (low[0], high[0]) == pytest.approx((0, 0.27753), abs=1e-5)
+    z = stats.norm.ppf(0.975)
+    centre, reach = 0.3 + z**2 / 20, z * np.sqrt(0.3 * 0.7 / 10 + z**2 / 400)
+    assert (low[1], high[1]) == pytest.approx(((centre - reach) / (1 + z**2 / 10), (centre + reach) / (1 + z**2 / 10)))
+    assert np.isnan(wilson_interval([1, np.nan], [0, 5])).all()
