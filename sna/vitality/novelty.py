@@ -57,12 +57,12 @@ def novelty_floor(
     True
     """
     generator = np.random.default_rng(rng)
-    _, values = read_series(forum, measure, since, until)
+    _, values = read_series(forum, measure=measure, since=since, until=until)
     if not values.any():
         raise NotAnswerableError(f"A novelty floor needs weeks with {measure}.", got="All are zero.")
     (share,), (fit,) = _fit_decay(values[None, :])
     residuals = values / fit
-    sample = fit * residuals[draw_blocks(len(values), draws, generator)]
+    sample = fit * residuals[draw_blocks(len(values), draws, rng=generator)]
     low, high = np.quantile(_fit_decay(sample)[0], [0.5 - level / 2, 0.5 + level / 2])
     return Estimate(
         f"novelty floor share of {MEASURES[measure]} per week",

@@ -18,7 +18,7 @@ LEAST_SEGMENT_WEEKS = 4
 _LEAST_BLOCK, _MOST_BLOCK = 4, 8
 
 
-def read_series(forum: Forum, measure: str, since: Moment, until: Moment) -> tuple[list[datetime], Floats]:
+def read_series(forum: Forum, *, measure: str, since: Moment, until: Moment) -> tuple[list[datetime], Floats]:
     """Complete weeks and the measure in them."""
     if measure not in MEASURES:
         raise ParameterError(f"measure is one of {', '.join(MEASURES)}.", got=f"Got {measure!r}.")
@@ -83,7 +83,7 @@ def momentum_change(
     True
     """
     generator = np.random.default_rng(rng)
-    weeks, values = read_series(forum, measure, since, until)
+    weeks, values = read_series(forum, measure=measure, since=since, until=until)
     logs = np.log1p(values)
     (at,), (height,) = _split(logs[None, :])
     shuffled = np.stack([logs[_shuffle_blocks(len(logs), generator)] for _ in range(draws)])
@@ -131,7 +131,7 @@ def _shuffle_blocks(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
 
 
-def draw_blocks(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def draw_blocks(n: int, draws: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
     """Indices of a circular block bootstrap: one row per draw."""
     size = min(_block_weeks(n), n)
     starts = rng.integers(0, n, (draws, -(-n // size)))
@@ -140,7 +140,7 @@ def draw_blocks(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.int6
 
 
 def _ratio_draws(values: Floats, at: int, draws: int, rng: np.random.Generator) -> Floats:
-    before = values[:at][draw_blocks(at, draws, rng)].mean(axis=1)
-    after = values[at:][draw_blocks(len(values) - at, draws, rng)].mean(axis=1)
+    before = values[:at][draw_blocks(at, draws, rng=rng)].mean(axis=1)
+    after = values[at:][draw_blocks(len(values) - at, draws, rng=rng)].mean(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return after / before
