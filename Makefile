@@ -8,7 +8,7 @@ MAPPING ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate lock environment example clean
+.PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate lock environment index example clean
 
 help:
 	@echo "make report [DATA=<export> ORG=<hr.csv> OUT=<dir> EDGES=from,to,time MAPPING=<yaml>]  the report, on your export or the bundled example"
@@ -18,7 +18,7 @@ help:
 	@echo "make calibrate     the long calibration runs -> docs/calibration.md"
 	@echo "make validate      champions against what came later, on real forums -> docs/champions/validation.md"
 	@echo "make conformance   which tool passes which conformance case -> docs/conformance.md"
-	@echo "make lock          pin all dependencies anew; make environment: environment.yml from pyproject.toml"
+	@echo "make lock          pin all dependencies anew; make environment: environment.yml from pyproject.toml; make index: the names in help(sna)"
 
 $(READY): requirements.lock pyproject.toml scripts/bootstrap.sh
 	@PYTHON="$(PYTHON)" sh scripts/bootstrap.sh
@@ -65,6 +65,9 @@ lock:
 
 environment: $(READY)
 	$(BIN)/python scripts/make_environment.py
+
+index: $(READY)
+	$(BIN)/python scripts/make_index.py
 
 example: $(READY)
 	$(BIN)/python scripts/make_example.py

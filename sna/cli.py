@@ -10,15 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import polars as pl
+import lazy_loader
 
 import sna
 from sna.errors import FormatError, NotAnswerableError, ParameterError, ReadError, SchemaError, SnaError
-from sna.forum import Forum, list_analyses, list_capabilities
-from sna.report.page import ReportOptions, write_report
+
+if TYPE_CHECKING:  # help and wrong usage answer at once: nothing heavy is imported before a command needs it
+    import polars as pl
+
+    from sna.forum import Forum
+else:
+    pl = lazy_loader.load("polars")
 
 EXIT_CODES: Mapping[type[SnaError], int] = {
     ParameterError: 2,
@@ -115,8 +120,8 @@ def main() -> None:
 def report(*, request: Request, by: str | None, out: str, names: bool, min_group: int) -> None:
     """Read EXPORT and write one self-contained HTML report."""
     forum = _load(request)
-    options = ReportOptions(by=by, names=names, min_group=min_group, progress=not request.quiet)
-    path = write_report(forum, out, options=options)
+    options = sna.ReportOptions(by=by, names=names, min_group=min_group, progress=not request.quiet)
+    path = sna.write_report(forum, out, options=options)
     click.echo(_printable(repr(forum)))
     click.echo(f"Report: {path.resolve()}")
 
@@ -296,8 +301,8 @@ def describe(forum: Forum, *, reason: str = "") -> dict[str, Any]:
         "period": [moment.isoformat() for moment in period] if period else None,
         "tables": {row.pop("table"): row for row in forum.accounting().to_dicts()},
         "issues": issues.to_dicts(),
-        "capabilities": dict(list_capabilities(forum).select("capability", "level").rows()),
-        "analyses": list_analyses(forum).to_dicts(),
+        "capabilities": dict(sna.list_capabilities(forum).select("capability", "level").rows()),
+        "analyses": sna.list_analyses(forum).to_dicts(),
     }
 
 

@@ -1,4 +1,3 @@
-from .page import ReportOptions as ReportOptions
 from .page import render_report as render_report
 from .page import write_report as write_report
 from .plot import plot_bridges as plot_bridges
@@ -8,3 +7,4 @@ from .plot import plot_mixing_matrix as plot_mixing_matrix
 from .plot import plot_momentum as plot_momentum
 from .plot import plot_network as plot_network
 from .plot import plot_waiting as plot_waiting
+from .sections import ReportOptions as ReportOptions

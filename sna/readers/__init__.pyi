@@ -1,0 +1,15 @@
+from .collect import Reader as Reader
+from .collect import ReadOptions as ReadOptions
+from .discourse.database import read_discourse_database as read_discourse_database
+from .mapping.run import MappingGuess as MappingGuess
+from .mapping.run import guess_mapping as guess_mapping
+from .mapping.run import list_presets as list_presets
+from .mapping.run import read_mapped as read_mapped
+from .mapping.run import validate_mapping as validate_mapping
+from .registry import Recognition as Recognition
+from .registry import list_readers as list_readers
+from .registry import read_forum as read_forum
+from .registry import recognise as recognise
+from .tables.edges import read_edges as read_edges
+from .tables.posts import guess_columns as guess_columns
+from .tables.posts import read_table as read_table

@@ -1,0 +1,127 @@
+"""All readers in the order they are asked: `read_forum` recognises the platform and reads the export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from sna.errors import FormatError, ParameterError, ReadError
+from sna.formats.container import Container, open_container
+from sna.forum import Forum, read_canonical
+from sna.readers.collect import Reader, ReadOptions
+
+_MODULES: tuple[str, ...] = (
+    "slack",
+    "teams",
+    "stack.exchange",
+    "stack.internal",
+    "github",
+    "discourse.backup",
+    "discourse.json",
+    "mattermost.bulk",
+    "mattermost.compliance",
+    "zulip",
+    "gitter",
+    "viva_engage.export",
+    "mail.mbox",
+    "mapping.presets",
+)
+"""Reader modules in the order they are asked, the most specific first. Each has ``READERS``, a tuple of `Reader`."""
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Which reader takes an export, and why."""
+
+    platform: str
+    title: str
+    reason: str
+
+
+def list_readers() -> tuple[Reader, ...]:
+    """All readers, in the order they are asked."""
+    return tuple(reader for name in _MODULES for reader in import_module(f"sna.readers.{name}").READERS)
+
+
+def recognise(path: str | Path) -> Recognition:
+    """Say which platform an export is from, without reading it whole.
+
+    Raises
+    ------
+    FormatError
+        When no reader knows it; the message lists what was found and the platforms known.
+    """
+    if _is_canonical(Path(path)):
+        return Recognition("canonical", "sna canonical folder", "it holds source.json and posts.parquet")
+    with open_container(path) as container:
+        reader, reason = _find_reader(container)
+    return Recognition(reader.name, reader.title, reason)
+
+
+def read_forum(
+    path: str | Path, *, platform: str | None = None, include_private: bool = False, progress: bool = False
+) -> Forum:
+    """Read an export: a folder, a file or an archive, of any platform in `list_readers`.
+
+    Parameters
+    ----------
+    path
+        What the administrator exported; zip, tar.gz, 7z and .gz need not be unpacked.
+    platform
+        Name of a reader, to skip recognition.
+    include_private
+        Also read private channels and direct messages. Off by default.
+    progress
+        Show a progress bar.
+
+    Raises
+    ------
+    FormatError
+        The platform is not recognised.
+    ReadError
+        The export is missing, empty, damaged or encrypted, or holds no posts.
+    """
+    if platform is None and _is_canonical(Path(path)):
+        return read_canonical(path)
+    options = ReadOptions(include_private=include_private, progress=progress)
+    with open_container(path) as container:
+        reader = _reader_named(platform) if platform else _find_reader(container)[0]
+        forum = reader.read(container, options)
+    if forum.posts.is_empty():
+        lost = forum.issues.select("table", "reason", "n").head(3).rows()
+        raise ReadError(
+            f"{Path(path).name} must hold posts.",
+            got=f"None could be read as {reader.title}; issues: {lost or 'none'}.",
+            hint="was the right part exported? sna check shows what was found",
+        )
+    return forum
+
+
+def _is_canonical(path: Path) -> bool:
+    return path.is_dir() and (path / "source.json").is_file() and (path / "posts.parquet").is_file()
+
+
+def _reader_named(name: str) -> Reader:
+    for reader in list_readers():
+        if reader.name == name:
+            return reader
+    raise ParameterError(f"platform is one of {', '.join(r.name for r in list_readers())}.", got=f"Got {name!r}.")
+
+
+def _find_reader(container: Container) -> tuple[Reader, str]:
+    for reader in list_readers():
+        reason = reader.recognise(container)
+        if reason:
+            return reader, reason
+    raise FormatError(
+        f"We know {', '.join(r.title for r in list_readers())}.",
+        got=f"{container.path.name} holds {_some(container.names)}, which is none of them.",
+        hint="a table of posts: `sna map guess FILE`, then --mapping, or sna.read_table; "
+        "a list of ties: --edges from,to,time, or sna.read_edges",
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more files" if len(names) > 5 else "")
