@@ -140,16 +140,15 @@ sna.talk: From posts to acts: threads, who acted toward whom, and what each pers
     weekly_activity          Posts, people and threads per week, by an attribute as of each post if asked.
 
 sna.vitality: Is the forum alive: momentum, retention, waiting times.
-    change_week              The Monday at which the weekly level changed most; see `momentum_change` for whether ...
     cohort_retention         How long people stay, by when they first posted (Kaplan-Meier).
-    compare_waits            Do the groups wait alike? The log-rank test (Mantel 1966) over questions.
+    compare_waits            Do the groups wait alike? One joint test of their mean waits, with askers as the units.
     list_waits               One row per question: when it was asked, when somebody else first answered, how long ...
     momentum_change          Did the weekly level change, when, and by how much? One change point against shuffled ...
     novelty_floor            What share of the first weeks' level stays when novelty has worn off.
     reply_genealogy          What each week's new threads grew into: replies per root, as recorded and not as modelled.
     time_to_answer           How long questions wait for a first answer by somebody else, unanswered ones included ...
     waiting_curve            The Kaplan-Meier curves behind `time_to_answer`, for a picture.
-    waiting_time_change      Change of the restricted mean wait: questions asked from ``split_at`` on minus those ...
+    waiting_time_change      Change of the mean wait: questions asked from ``split_at`` on minus those asked before.
     weekly_momentum          Growth accounting: who is new, stayed, came back or was lost, week by week.
 """
 
