@@ -80,8 +80,8 @@ from .people.privacy import write_csv_safely as write_csv_safely
 from .people.suppression import audit_suppression as audit_suppression
 from .people.suppression import suppress_small_groups as suppress_small_groups
 from .readers.discourse.database import read_discourse_database as read_discourse_database
-from .readers.mapping.run import MappingGuess as MappingGuess
-from .readers.mapping.run import guess_mapping as guess_mapping
+from .readers.mapping.guess import MappingGuess as MappingGuess
+from .readers.mapping.guess import guess_mapping as guess_mapping
 from .readers.mapping.run import list_presets as list_presets
 from .readers.mapping.run import read_mapped as read_mapped
 from .readers.mapping.run import validate_mapping as validate_mapping

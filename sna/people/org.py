@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +14,16 @@ import polars as pl
 
 from sna.errors import ParameterError, ReadError, SchemaError
 from sna.formats.container import open_container
-from sna.formats.frames import Loaded, as_text, issue_rows, load_frame
-from sna.formats.times import check_time_format, parse_times
-from sna.forum import make_issues
+from sna.formats.csv import Dialect
+from sna.formats.frames import as_text, load_frame
+from sna.formats.loaded import Loaded
+from sna.formats.times import check_time_format
 from sna.people.org_columns import OrgColumns, find_org_columns, is_private_column
 from sna.people.reporting_lines import level_spells
 from sna.people.scim import is_scim, load_scim
-from sna.schema import ISSUES, ROLES, TIME
+from sna.readers.collect import Collector
+from sna.readers.tables.cells import pick_columns, read_times
+from sna.schema import ROLES, TIME
 
 _NOBODY = (
     "",
@@ -81,23 +84,22 @@ class OrgData:
 
 @dataclass
 class _Table:
-    """The rows on their way to OrgData, under our names, and the issues met."""
+    """The rows on their way to OrgData, under our names, and the log of what was met."""
 
     frame: pl.DataFrame
     columns: OrgColumns
     file: str
-    issues: list[pl.DataFrame] = field(default_factory=list)
+    log: Collector
 
-    def note(self, reason: str, detail: str, *, n: int = 1, kind: str = "note", table: str = "roles") -> None:
-        self.issues.append(make_issues(table, reason, kind=kind, n=n, file=self.file, detail=detail))
+    def note(self, reason: str, detail: str, *, n: int = 1, table: str = "roles") -> None:
+        """Log something about rows that are kept; nothing when there are none."""
+        if n:
+            self.log.note(table, reason, file=self.file, detail=detail, n=n)
 
-    def drop(self, lost: pl.Expr, reason: str, *, detail: pl.Expr | None = None) -> None:
-        marked = self.frame.with_columns(lost.fill_null(False).alias("_lost"))
-        if marked["_lost"].any():
-            shown = pl.lit("") if detail is None else detail
-            gone = marked.filter("_lost").select("position", shown.alias("detail"))
-            self.issues.append(issue_rows(gone, table="roles", reason=reason, kind="rejected", file=self.file))
-            self.frame = marked.filter(~pl.col("_lost")).drop("_lost")
+    def drop(self, lost: pl.Expr, reason: str, *, detail: str = "") -> None:
+        """Take rows out and log each, with what its column ``detail`` holds."""
+        shown = pl.col(detail) if detail else detail
+        self.frame = self.log.drop("roles", self.frame, lost, reason, detail=shown)
 
 
 def read_org(
@@ -160,10 +162,14 @@ def read_org(
     loaded = _load(data, sep=sep, encoding=encoding)
     table = _name_columns(loaded, columns or {}, attributes)
     viva = {"PersonId", "EffectiveDate"} <= set(loaded.frame.columns)
-    _read_dates(table, time_format or ("mdy" if viva else None), timezone)
+    how = {"time_format": time_format or ("mdy" if viva else None), "timezone": timezone}
+    for name in [name for name in _DATES if name in table.frame.columns]:
+        if table.frame.schema[name] == pl.String:
+            table.frame = table.frame.with_columns(_filled(name).alias(name))
+        table.frame = read_times(table.log, table.frame, name, table="roles", strict=False, **how)
     _identify(table)
     if table.frame.is_empty():
-        reasons = ", ".join(pl.concat(table.issues)["reason"].unique().sort()) if table.issues else "no rows"
+        reasons = ", ".join(table.log.issues()["reason"].unique().sort()) or "no rows"
         raise ReadError(f"{loaded.name or 'The table'} must hold people.", got=f"None could be used: {reasons}.")
     people = _people(table)
     _resolve_managers(table, people)
@@ -173,7 +179,7 @@ def read_org(
     return OrgData(
         people=people,
         spells=spells.sort(list(ROLES.sort), nulls_last=True),
-        issues=pl.concat([ISSUES.empty(), *table.issues]),
+        issues=table.log.issues(),
         n_read=loaded.n_read,
         columns=pl.DataFrame(taken, schema=["field", "column"], orient="row"),
         file=loaded.name,
@@ -186,7 +192,7 @@ def _load(data: object, *, sep: str | None, encoding: str | None) -> Loaded:
             users = [name for name in container.names if name.lower().endswith((".json", ".jsonl"))]
             if users and all(is_scim(container, name) for name in users):
                 return load_scim(container, users)
-    return load_frame(data, sep=sep, encoding=encoding, table="roles")
+    return load_frame(data, Dialect(sep, encoding))
 
 
 def _name_columns(loaded: Loaded, columns: Mapping[str, str], attributes: Mapping[str, str] | None) -> _Table:
@@ -205,32 +211,15 @@ def _name_columns(loaded: Loaded, columns: Mapping[str, str], attributes: Mappin
     named = found.attributes if attributes is None else attributes
     named = {k: v for k, v in named.items() if v not in keys.values()}
     layout = "long" if {"attribute", "value"} <= set(keys) else "wide"
-    picked = [as_text(loaded.frame[source]).alias(target) for target, source in keys.items() if target not in _DATES]
-    picked += [loaded.frame[source].alias(target) for target, source in keys.items() if target in _DATES]
-    picked += [as_text(loaded.frame[source]).alias(f"is:{target}") for target, source in named.items()]
-    place = "line" if loaded.lines is not None else "row"
-    number = loaded.lines if loaded.lines is not None else pl.int_range(1, loaded.frame.height + 1, eager=True)
-    position = (f"{place} " + number.cast(pl.String)).alias("position")
-    frame = pl.DataFrame([position, *picked])
-    table = _Table(frame, OrgColumns(layout, keys, named, found.left_out), loaded.name, list(loaded.issues))
+    cells = {k: loaded.frame[v] if k in _DATES else as_text(loaded.frame[v]) for k, v in keys.items()}
+    cells |= {f"is:{k}": as_text(loaded.frame[v]) for k, v in named.items()}
+    log = Collector("org")
+    log.log_loaded(loaded, "roles")
+    table = _Table(pick_columns(loaded, cells), OrgColumns(layout, keys, named, found.left_out), loaded.name, log)
     for reason, names in found.left_out.items():
         lost = [name for name in names if name not in wanted]
-        if lost:
-            table.note(reason, f"not read: {', '.join(lost[:8])}", n=len(lost))
+        table.note(reason, f"not read: {', '.join(lost[:8])}", n=len(lost))
     return table
-
-
-def _read_dates(table: _Table, time_format: str | None, timezone: str) -> None:
-    for name in [column for column in _DATES if column in table.frame.columns]:
-        raw = table.frame[name]
-        if raw.dtype == pl.String:
-            raw = raw.set(raw.str.strip_chars().str.to_lowercase().is_in(_NOBODY).fill_null(False), None)
-        times = parse_times(raw, time_format=time_format, timezone=timezone)
-        bad = table.frame.filter(times.is_null() & raw.is_not_null())
-        if bad.height:
-            shown = bad.select("position", (pl.lit(f"{name} ") + pl.col(name).cast(pl.String)).alias("detail"))
-            table.issues.append(issue_rows(shown, table="roles", reason="bad_time", kind="repaired", file=table.file))
-        table.frame = table.frame.with_columns(times.alias(name))
 
 
 def _identify(table: _Table) -> None:
@@ -257,8 +246,8 @@ def _identify(table: _Table) -> None:
         .otherwise(_filled("email")).alias("email")
     )  # fmt: skip
     table.drop(person.is_null(), "missing_person")
-    table.drop(person.str.contains(_TOTALS), "total_row", detail=person)
-    table.drop(person.str.contains(r"^=?\d(?:[.,]\d+)?E\+\d+$"), "spreadsheet_number", detail=person)
+    table.drop(person.str.contains(_TOTALS), "total_row", detail="person_id")
+    table.drop(person.str.contains(r"^=?\d(?:[.,]\d+)?E\+\d+$"), "spreadsheet_number", detail="person_id")
     _drop_doubles(table)
 
 
@@ -269,12 +258,12 @@ def _filled(name: str) -> pl.Expr:
 
 def _drop_doubles(table: _Table) -> None:
     """Same person and date twice: an equal row is a double, a different one a conflict (the first in order wins)."""
-    facts = [name for name in table.frame.columns if name != "position"]
+    facts = [name for name in table.frame.columns if not name.startswith("_")]
     key = [name for name in ("person_id", "attribute", "valid_from") if name in facts]
     rest = [name for name in facts if name not in key]
     table.frame = table.frame.sort([*key, *rest], nulls_last=True, maintain_order=True)
-    table.drop(~pl.struct(facts).is_first_distinct(), "duplicate_row", detail=pl.col("person_id"))
-    table.drop(~pl.struct(key).is_first_distinct(), "conflicting_row", detail=pl.col("person_id"))
+    table.drop(~pl.struct(facts).is_first_distinct(), "duplicate_row", detail="person_id")
+    table.drop(~pl.struct(key).is_first_distinct(), "conflicting_row", detail="person_id")
 
 
 def _people(table: _Table) -> pl.DataFrame:
@@ -289,12 +278,9 @@ def _people(table: _Table) -> pl.DataFrame:
     if "joined_at" in ordered.columns:
         hires = ordered.group_by("person_id").agg(pl.col("joined_at").drop_nulls().n_unique().alias("n"))
         n_rehired = hires.filter(pl.col("n") > 1).height
-        if n_rehired:
-            table.note("rehired", "people with several hire dates; the first kept", n=n_rehired, table="people")
-    odd = people.filter(pl.col("left_at") < pl.col("joined_at"))
-    if odd.height:
-        shown = ", ".join(odd["person_id"].head(5))
-        table.note("left_before_joined", shown, n=odd.height, table="people")
+        table.note("rehired", "people with several hire dates; the first kept", n=n_rehired, table="people")
+    odd = people.filter(pl.col("left_at") < pl.col("joined_at"))["person_id"]
+    table.note("left_before_joined", ", ".join(odd.head(5)), n=len(odd), table="people")
     return people.select(*_KEYS, "joined_at", "left_at").cast({"joined_at": TIME, "left_at": TIME})
 
 
@@ -305,19 +291,15 @@ def _resolve_managers(table: _Table, people: pl.DataFrame) -> None:
     known = _lookup_of(people)
     named = _filled("manager")
     vacant = table.frame.filter(pl.col("manager").is_not_null() & named.is_null() & (pl.col("manager") != ""))
-    if vacant.height:
-        table.note("vacant_manager", "managers such as Vacant, TBD or (blank); read as none", n=vacant.height)
+    table.note("vacant_manager", "managers such as Vacant, TBD or (blank); read as none", n=vacant.height)
     key = named.str.to_lowercase()
     boss = pl.coalesce(key.replace_strict(known, default=None, return_dtype=pl.String), named)
     table.frame = table.frame.with_columns(boss.alias("boss"))
-    own = table.frame.filter(pl.col("boss") == pl.col("person_id"))
-    if own.height:
-        people_own = own["person_id"].unique().sort()
-        table.note("self_manager", f"read as the top: {', '.join(people_own.head(5))}", n=len(people_own))
+    own = table.frame.filter(pl.col("boss") == pl.col("person_id"))["person_id"].unique().sort()
+    table.note("self_manager", f"read as the top: {', '.join(own.head(5))}", n=len(own))
     table.frame = table.frame.with_columns(pl.when(pl.col("boss") != pl.col("person_id")).then("boss").alias("boss"))
     lost = table.frame.filter(~pl.col("boss").is_in(people["person_id"].implode()))["boss"].unique().sort()
-    if len(lost):
-        table.note("unknown_manager", f"not in the table: {', '.join(lost.head(5))}", n=len(lost))
+    table.note("unknown_manager", f"not in the table: {', '.join(lost.head(5))}", n=len(lost))
 
 
 def _lookup_of(people: pl.DataFrame) -> dict[str, str]:
@@ -336,12 +318,10 @@ def _long_spells(table: _Table) -> pl.DataFrame:
     for name in ("valid_from", "valid_to"):
         if name not in frame.columns:
             frame = frame.with_columns(pl.lit(None, TIME).alias(name))
-    private = frame.filter(pl.col("attribute").map_elements(is_private_column, return_dtype=pl.Boolean))
-    if private.height:
-        names = ", ".join(private["attribute"].unique().sort().head(8))
-        table.note("private_column", f"not kept: {names}", n=private.height)
-        frame = frame.join(private.select("position"), on="position", how="anti")
-    frame = frame.drop_nulls("attribute")
+    private = [name for name in frame["attribute"].drop_nulls().unique().sort() if is_private_column(name)]
+    hidden = frame.filter(pl.col("attribute").is_in(private)).height
+    table.note("private_column", f"not kept: {', '.join(private[:8])}", n=hidden)
+    frame = frame.drop_nulls("attribute").filter(~pl.col("attribute").is_in(private))
     canonical = {raw: _canonical(raw) for raw in frame["attribute"].unique()}
     frame = frame.with_columns(pl.col("attribute").replace(canonical))
     frame = _bosses_as_values(frame)
@@ -427,11 +407,9 @@ def _with_levels(table: _Table, spells: pl.DataFrame, people: pl.DataFrame) -> p
         return spells
     basis = "effective_dated" if (managers["basis"] == "effective_dated").any() else "snapshot"
     levels, cyclic = level_spells(_with_tops(table, managers, people), basis)
-    if cyclic:
-        table.note("manager_cycle", f"no level: {', '.join(cyclic[:5])}", n=len(cyclic))
+    table.note("manager_cycle", f"no level: {', '.join(cyclic[:5])}", n=len(cyclic))
     unknown = people.height - levels["person_id"].n_unique()
-    if unknown:
-        table.note("level_unknown", "people whose reporting line does not reach a top", n=unknown)
+    table.note("level_unknown", "people whose reporting line does not reach a top", n=unknown)
     return pl.concat([spells, levels])
 
 

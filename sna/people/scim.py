@@ -8,11 +8,13 @@ import polars as pl
 
 from sna.errors import ReadError
 from sna.formats.container import Container
-from sna.formats.frames import Loaded, issue_rows, parse_json
+from sna.formats.frames import parse_json
+from sna.formats.loaded import Loaded, list_problems
 
 _ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
 _PLAIN = ("id", "userName", "displayName", "title", "userType", "active")
 _WORK = ("employeeNumber", "costCenter", "organization", "division", "department")
+_COLUMNS = ("personId", "username", "email", "name", "title", "userType", "active", *_WORK, "managerId")
 
 
 def is_scim(container: Container, name: str) -> bool:
@@ -28,24 +30,17 @@ def load_scim(container: Container, names: list[str]) -> Loaded:
     ReadError
         When a file is not JSON.
     """
-    rows, lost, n_read = [], [], 0
+    rows, lost = [], []
     for name in names:
         for number, record in enumerate(_records(container, name), start=1):
-            n_read += 1
             user = _user(record)
             if user is None:
                 lost.append((f"{name} item {number}", "not a SCIM user"))
             else:
                 rows.append(user)
-    columns = {key: pl.Series(key, [row.get(key) for row in rows], dtype=pl.String) for key in _columns()}
-    used = {key: values for key, values in columns.items() if values.null_count() < len(values)}
-    bad = pl.DataFrame(lost, schema={"position": pl.String, "detail": pl.String}, orient="row")
-    issues = [issue_rows(bad, table="roles", reason="not_an_object", kind="rejected", file=names[0])] if lost else []
-    return Loaded(pl.DataFrame(used), names[0], n_read, issues)
-
-
-def _columns() -> tuple[str, ...]:
-    return ("personId", "username", "email", "name", "title", "userType", "active", *_WORK, "managerId")
+    columns = {key: pl.Series(key, [row[key] for row in rows], dtype=pl.String) for key in _COLUMNS}
+    used = [values for values in columns.values() if values.null_count() < len(values)]
+    return Loaded(pl.DataFrame(used), names[0], list_problems("not_an_object", lost))
 
 
 def _records(container: Container, name: str) -> list[Any]:

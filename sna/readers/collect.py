@@ -12,6 +12,7 @@ import polars as pl
 from tqdm import tqdm
 
 from sna.formats.container import Container
+from sna.formats.loaded import Loaded
 from sna.formats.secrets import hide_secrets
 from sna.forum import Forum, Source, build_forum
 from sna.schema import ISSUES, TABLES, TIME, Table
@@ -103,14 +104,8 @@ class Collector:
 
     def reject_rows(self, table: str, reason: str, *, file: str, positions: pl.Series) -> None:
         """Log many rows of the source that cannot be used, one issue for each position."""
-        self._read[table] += len(positions)
-        facts = {"table": table, "reason": reason, "kind": "rejected", "file": file}
-        frame = pl.DataFrame({"position": positions.cast(pl.String)}).with_columns(
-            *(pl.lit(value).alias(name) for name, value in facts.items()),
-            pl.lit(1, pl.Int64).alias("n"),
-            detail=pl.lit(""),
-        )
-        self._issue_chunks.append(frame.select(list(ISSUES.columns)))
+        rows = positions.cast(pl.String).alias("_at").to_frame().with_columns(pl.lit(file).alias("_file"))
+        self.log_rows(table, rows, reason)
 
     def derive_frame(self, table: str, frame: pl.DataFrame) -> None:
         """Keep many rows that follow from the source without being rows of it."""
@@ -122,10 +117,72 @@ class Collector:
         self._withheld[table, reason, file] += n
 
     def note(
-        self, table: str, reason: str, *, kind: str = "note", file: str = "", position: object = "", detail: str = ""
+        self,
+        table: str,
+        reason: str,
+        *,
+        kind: str = "note",
+        file: str = "",
+        position: object = "",
+        detail: str = "",
+        n: int = 1,
     ) -> None:
         """Log something about rows that are kept (``kind`` "note" or "repaired")."""
-        self._log(table, reason, kind, 1, file, position, detail)
+        self._log(table, reason, kind, n, file, position, detail)
+
+    def log_rows(
+        self,
+        table: str,
+        rows: pl.DataFrame,
+        reason: str | pl.Expr,
+        *,
+        kind: str | pl.Expr = "rejected",
+        detail: str | pl.Expr = "",
+    ) -> None:
+        """Log many rows, one issue for each; they say where they are in ``_file`` and ``_at``.
+
+        Rejected rows are counted as read, and withheld ones too, which are logged as one issue per file.
+        """
+        if isinstance(kind, str) and kind == "withheld" and isinstance(reason, str):
+            for file, n in rows.group_by("_file").len().iter_rows():
+                self.withhold(table, reason, file=file, n=n)
+            return
+        words = {"table": table, "reason": reason, "kind": kind, "detail": detail}
+        told = {name: pl.lit(word) if isinstance(word, str) else word for name, word in words.items()}
+        issues = rows.select(**told, file="_file", position="_at", n=pl.lit(1, pl.Int64)).select(list(ISSUES.columns))
+        issues = issues.with_columns(pl.col("detail").cast(pl.String).str.slice(0, 200).fill_null(""))
+        self._read[table] += int((issues["kind"] == "rejected").sum())
+        self._issue_chunks.append(issues)
+
+    def log_loaded(self, loaded: Loaded, table: str) -> None:
+        """Log what could not be read of a loaded table, and count its lost rows."""
+        rows = loaded.problems.rename({"position": "_at"}).with_columns(pl.lit(loaded.name).alias("_file"))
+        self.log_rows(table, rows, pl.col("reason"), kind=pl.col("kind"), detail=pl.col("detail"))
+
+    def drop(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        lost: pl.Expr,
+        reason: str,
+        *,
+        kind: str = "rejected",
+        detail: str | pl.Expr = "",
+    ) -> pl.DataFrame:
+        """The frame without the rows ``lost``, which are logged as by `log_rows`."""
+        marked = frame.with_columns(lost.fill_null(False).alias("_lost"))
+        if not marked["_lost"].any():
+            return frame
+        self.log_rows(table, marked.filter("_lost"), reason, kind=kind, detail=detail)
+        return marked.filter(~pl.col("_lost")).drop("_lost")
+
+    def issues(self) -> pl.DataFrame:
+        """What was logged so far, in the columns of ``forum.issues``."""
+        withheld = [
+            {"table": table, "reason": reason, "kind": "withheld", "n": n, "file": file, "position": "", "detail": ""}
+            for (table, reason, file), n in sorted(self._withheld.items())
+        ]
+        return pl.concat([ISSUES.empty(), *self._issue_chunks, _frame([*self._issues, *withheld], ISSUES)])
 
     def _log(self, table: str, reason: str, kind: str, n: int, file: str, position: object, detail: str) -> None:
         row = {"table": table, "reason": reason, "kind": kind, "n": n, "file": file}
@@ -155,9 +212,6 @@ class Collector:
         files: Iterable[str] = (),
     ) -> Forum:
         """Build the validated Forum."""
-        for (table, reason, file), n in sorted(self._withheld.items()):
-            self._log(table, reason, "withheld", n, file, "", "")
-        issues = pl.concat([ISSUES.empty(), *self._issue_chunks, _frame(self._issues, ISSUES)])
         frames = {name: _filled(self.table(name), TABLES[name]) for name in TABLES}
         frames["posts"] = hide_secrets(frames["posts"])
         source = Source(
@@ -168,7 +222,7 @@ class Collector:
             rows_read={name: self._read[name] for name in TABLES},
             files=tuple(sorted(files)),
         )
-        return build_forum(**frames, source=source, issues=issues)
+        return build_forum(**frames, source=source, issues=self.issues())
 
 
 def lower_levels(

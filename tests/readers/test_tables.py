@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import sna
 from sna.errors import ParameterError, ReadError, SchemaError
-from sna.formats.frames import find_separator, load_frame
+from sna.formats.csv import find_separator
+from sna.formats.frames import load_frame
 from sna.formats.times import parse_times
 from sna.talk.interactions import list_interactions
 

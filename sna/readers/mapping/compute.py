@@ -5,61 +5,74 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from sna.formats.frames import flatten
 from sna.formats.times import parse_times
 
 _TRUE = ("true", "1", "yes", "y", "t")
+_NO_TIME = ("0", "0000-00-00 00:00:00")
 _HTML = r"<(?:script|style)[^>]*>[\s\S]*?</(?:script|style)>|<[^>]{0,2000}>"
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " ", "&amp;": "&"}
 _BBCODE = r"\[/?(?:b|i|u|s|url|img|color|size|list|\*|code|quote|email|font|align)(?:=[^\]]{0,500})?(?::\w+)?\]"
 _QUOTES = r"\[quote[^\]]*\][\s\S]*?\[/quote[^\]]*\]|<blockquote[\s\S]*?</blockquote>|<QUOTE[\s\S]*?</QUOTE>"
 
+_SAME = ("iso", "epoch_s", "epoch_ms", "epoch_us", "float_epoch", "slack_ts", "snowflake", "excel")
 TIME_TYPES: Mapping[str, str | None] = {
     "time": None,
-    "iso": "iso",
-    "epoch_s": "epoch_s",
-    "epoch_ms": "epoch_ms",
-    "epoch_us": "epoch_us",
-    "float_epoch": "float_epoch",
-    "slack_ts": "slack_ts",
-    "snowflake": "snowflake",
+    **{name: name for name in _SAME},
     "date_mdy": "mdy",
     "date_dmy": "dmy",
-    "excel": "excel",
 }
-TEXT_TYPES = ("text", "id", "int", "bool", "html", "bbcode", "lower")
-Lookup = Callable[[Mapping[str, Any]], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for a whole mapping: cells that mean nothing, the zone of times, and how other tables are found."""
+
+    lookup: Callable[[Mapping[str, Any]], pl.DataFrame]
+    null_values: tuple[str, ...] = ("", "NULL", "\\N")
+    timezone: str = "UTC"
+
+
+def listed(value: Any) -> list[Any]:
+    """A value as a list: what a mapping may write alone or as a list."""
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def matches(condition: Any, columns: list[str]) -> pl.Expr:
     """A condition (or a list of them, any of which may hold) as an expression; a column that is absent is null."""
     if isinstance(condition, list):
         return pl.any_horizontal([matches(item, columns) for item in condition])
-    tests = [
-        _test(pl.col(name) if name in columns else pl.lit(None, pl.String), want) for name, want in condition.items()
-    ]
-    return pl.all_horizontal(tests)
+    return pl.all_horizontal([_test(_cell(name, columns), want) for name, want in condition.items()])
+
+
+def _cell(name: str, columns: list[str]) -> pl.Expr:
+    return pl.col(name) if name in columns else pl.lit(None, pl.String)
 
 
 def _test(column: pl.Expr, want: Any) -> pl.Expr:
     if isinstance(want, dict):
         if "present" in want:
-            there = column.is_not_null() & (column != "")
-            return (there if want["present"] else ~there).fill_null(not want["present"])
+            there = (column.is_not_null() & (column != "")).fill_null(False)
+            return there if want["present"] else ~there
         if "matches" in want:
             return column.str.contains(want["matches"]).fill_null(False)
         return ~_test(column, want["not"])
     values = want if isinstance(want, list) else [want]
-    texts = [_text(value) for value in values if value is not None]
-    found = column.is_in(texts).fill_null(False)
+    found = column.is_in(_texts(values)).fill_null(False)
     return found | column.is_null() if None in values else found
 
 
 def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _texts(values: Any) -> list[str]:
+    return [_text(value) for value in listed(values) if value is not None]
 
 
 def explode_rows(frame: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:
@@ -70,14 +83,13 @@ def explode_rows(frame: pl.DataFrame, spec: Mapping[str, Any]) -> pl.DataFrame:
     name, into = spec["col"], spec.get("as", "item")
     if name not in frame.columns:
         return frame.clear().with_columns(pl.lit(None, pl.String).alias(into))
-    if "sep" in spec or "regex" in spec:
-        cell = pl.col(name)
-        parts = cell.str.split(spec["sep"]) if "sep" in spec else cell.str.extract_all(spec["regex"])
-        listed = frame.with_columns(parts.alias(into)).explode(into).with_columns(pl.col(into).str.strip_chars())
-        if "regex" in spec:
-            listed = listed.with_columns(pl.col(into).str.extract(spec["regex"], 1))
-        return listed.filter(pl.col(into).is_not_null() & (pl.col(into) != ""))
-    return _explode_json(frame, name, into)
+    if "sep" not in spec and "regex" not in spec:
+        return _explode_json(frame, name, into)
+    parts = pl.col(name).str.split(spec["sep"]) if "sep" in spec else pl.col(name).str.extract_all(spec["regex"])
+    rows = frame.with_columns(parts.alias(into)).explode(into).with_columns(pl.col(into).str.strip_chars())
+    if "regex" in spec:
+        rows = rows.with_columns(pl.col(into).str.extract(spec["regex"], 1))
+    return rows.filter(pl.col(into) != "")
 
 
 def _explode_json(frame: pl.DataFrame, name: str, into: str) -> pl.DataFrame:
@@ -85,15 +97,11 @@ def _explode_json(frame: pl.DataFrame, name: str, into: str) -> pl.DataFrame:
     for number, cell in enumerate(frame[name].to_list()):
         for key, item in _elements(cell):
             rows.append(number)
-            flat = _flat(item, f"{into}.") if isinstance(item, dict) else {into: _cell(item)}
+            flat = flatten(item, prefix=f"{into}.") if isinstance(item, dict) else flatten({into: item})
             records.append({f"{into}._key": key, **flat})
     names = dict.fromkeys([into, *(key for record in records for key in record)])
     columns = [pl.Series(key, [record.get(key) for record in records], dtype=pl.String) for key in names]
-    return (
-        frame[rows].drop([n for n in names if n in frame.columns]).hstack(columns)
-        if rows
-        else frame.clear().with_columns(pl.lit(None, pl.String).alias(key) for key in names)
-    )
+    return frame[rows].drop([n for n in names if n in frame.columns]).hstack(columns)
 
 
 def _elements(cell: str | None) -> list[tuple[str, Any]]:
@@ -104,114 +112,72 @@ def _elements(cell: str | None) -> list[tuple[str, Any]]:
         data = json.loads(cell)
     except ValueError:
         return []
-    items = data.items() if isinstance(data, dict) else ((str(i), item) for i, item in enumerate(data))
-    return [(str(key), item) for key, item in items]
+    return list(data.items()) if isinstance(data, dict) else [(str(i), item) for i, item in enumerate(data)]
 
 
-def _flat(record: Mapping[str, Any], prefix: str) -> dict[str, str | None]:
-    flat: dict[str, str | None] = {}
-    for key, value in record.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = _cell(value)
-    return flat
+def compute_column(frame: pl.DataFrame, spec: Any, rules: Rules) -> pl.Series:
+    """One target column: a column name, or a mapping with ``col``, ``const``, ``template`` or ``coalesce``.
 
-
-def _cell(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value, sort_keys=True)
-
-
-def compute_column(frame: pl.DataFrame, spec: Any, *, lookup: Lookup, options: Mapping[str, Any]) -> pl.Series:
-    """One target column: a column name, or a mapping with ``col``, ``const``, ``template`` or ``coalesce``."""
-    if not isinstance(spec, dict):
-        spec = {"col": spec}
-    values = _base(frame, spec, lookup, options)
-    if values.dtype == pl.String:
-        values = values.set(values.is_in(list(options["null_values"])).fill_null(False), None)
-    if "none_if" in spec:
-        nulls = spec["none_if"] if isinstance(spec["none_if"], list) else [spec["none_if"]]
-        values = values.set(values.is_in([_text(v) for v in nulls]).fill_null(False), None)
-    if "regex" in spec:
-        values = values.str.extract(spec["regex"], 1)
-    if "lookup" in spec:
-        for step in spec["lookup"] if isinstance(spec["lookup"], list) else [spec["lookup"]]:
-            values = _looked_up(values, lookup(step), step)
-    if "map" in spec:
-        values = _translated(values, spec["map"])
-    if "type" in spec:
-        values = _typed(values, spec, options)
-    if "prefix" in spec:
-        values = pl.Series([spec["prefix"]]).new_from_index(0, len(values)) + values if len(values) else values
-    if "default" in spec:
-        values = values.fill_null(_text(spec["default"]))
+    The further keys of the mapping are applied in the order of `STEPS`.
+    """
+    spec = spec if isinstance(spec, dict) else {"col": spec}
+    values = _without(_base(frame, spec, rules), rules.null_values)
+    for key, step in STEPS.items():
+        if key in spec:
+            values = step(values, spec, rules)
     return values
 
 
-def _base(frame: pl.DataFrame, spec: Mapping[str, Any], lookup: Lookup, options: Mapping[str, Any]) -> pl.Series:
-    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
-    if "const" in spec:
-        return pl.Series([_text(spec["const"])]).new_from_index(0, frame.height)
+def _base(frame: pl.DataFrame, spec: Mapping[str, Any], rules: Rules) -> pl.Series:
     if "coalesce" in spec:
-        parts = [
-            compute_column(frame, part, lookup=lookup, options=options).alias(str(i))
-            for i, part in enumerate(spec["coalesce"])
-        ]
-        return pl.DataFrame(parts).select(pl.coalesce(pl.all())).to_series()
-    if "template" in spec:
-        names = re.findall(r"\{([^{}]+)\}", spec["template"])
-        words = re.split(r"\{[^{}]+\}", spec["template"])
-        cells = [frame[name] if name in frame.columns else nothing for name in names]
-        text = pl.Series([words[0]]).new_from_index(0, frame.height)
-        for cell, word in zip(cells, words[1:], strict=True):
-            text = text + cell + word
-        return text
-    return frame[spec["col"]] if spec["col"] in frame.columns else nothing
+        parts = [compute_column(frame, part, rules) for part in spec["coalesce"]]
+        return pl.select(pl.coalesce(parts)).to_series()
+    if "const" in spec:
+        found = pl.lit(_text(spec["const"]))
+    elif "template" in spec:
+        pieces = re.split(r"\{([^{}]+)\}", spec["template"])
+        cells = [_cell(piece, frame.columns) if i % 2 else pl.lit(piece) for i, piece in enumerate(pieces)]
+        found = pl.concat_str(cells)
+    else:
+        found = _cell(spec["col"], frame.columns)
+    rows = pl.int_range(pl.len()).alias("_row")
+    return frame.select(rows, found.alias("_value"))["_value"]
 
 
-def _looked_up(values: pl.Series, table: pl.DataFrame, spec: Mapping[str, Any]) -> pl.Series:
-    """Values replaced through another table; those it does not know become null."""
-    if "where" in spec:
-        table = table.filter(matches(spec["where"], table.columns))
-    if spec["key"] not in table.columns or spec["value"] not in table.columns:
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(values))
-    pairs = table.select(pl.col(spec["key"]).alias("k"), pl.col(spec["value"]).alias("v")).drop_nulls("k")
-    once = pairs.sort("k", "v", nulls_last=True).unique("k", keep="first", maintain_order=True)
-    joined = values.alias("k").to_frame().join(once, on="k", how="left", maintain_order="left")
-    return joined["v"]
+def _without(values: pl.Series, nothing: tuple[str, ...] | list[str]) -> pl.Series:
+    if values.dtype != pl.String:
+        return values
+    return values.set(values.is_in(list(nothing)).fill_null(False), None)
 
 
-def _translated(values: pl.Series, words: Mapping[Any, Any]) -> pl.Series:
-    table = {_text(key): None if value is None else _text(value) for key, value in words.items() if key != "*"}
-    rest = words.get("*", "keep")
-    kept = values.replace(table)
-    if rest == "keep":
-        return kept
-    known = values.is_in(list(table)).fill_null(True)
-    other = pl.Series([rest], dtype=pl.String).new_from_index(0, len(values))
-    return kept.zip_with(known, other)
-
-
-def _typed(values: pl.Series, spec: Mapping[str, Any], options: Mapping[str, Any]) -> pl.Series:
-    kind = spec["type"]
-    if kind in TIME_TYPES or kind == "strptime":
-        zone = spec.get("timezone", options["timezone"])
-        pattern = spec["format"] if kind == "strptime" else TIME_TYPES[kind]
-        nothing = values.is_in(["0", "0000-00-00 00:00:00"]).fill_null(False)
-        return parse_times(values.set(nothing, None), time_format=pattern, timezone=zone)
-    if kind == "int":
-        return values.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-    if kind == "bool":
-        return values.str.to_lowercase().is_in(_TRUE)
-    if kind == "lower":
-        return values.str.to_lowercase()
-    if kind in ("html", "bbcode"):
-        return plain_text(values)
+def _look_up(values: pl.Series, spec: Mapping[str, Any], rules: Rules) -> pl.Series:
+    """Values replaced through other tables, one after another; those a table does not know become null."""
+    for step in listed(spec["lookup"]):
+        table = rules.lookup(step)
+        if "where" in step:
+            table = table.filter(matches(step["where"], table.columns))
+        key, value = _cell(step["key"], table.columns), _cell(step["value"], table.columns)
+        pairs = table.select(key.alias("k"), value.alias("v")).drop_nulls("k")
+        once = pairs.sort("k", "v", nulls_last=True).unique("k", keep="first", maintain_order=True)
+        values = values.alias("k").to_frame().join(once, on="k", how="left", maintain_order="left")["v"]
     return values
+
+
+def _translate(values: pl.Series, spec: Mapping[str, Any], rules: Rules) -> pl.Series:
+    words = {_text(key): None if word is None else _text(word) for key, word in spec["map"].items() if key != "*"}
+    rest = spec["map"].get("*", "keep")
+    if rest == "keep":
+        return values.replace(words)
+    return values.replace_strict({**words, None: None}, default=rest, return_dtype=pl.String)
+
+
+def _cast(values: pl.Series, spec: Mapping[str, Any], rules: Rules) -> pl.Series:
+    kind = spec["type"]
+    if kind in TEXT_TYPES:
+        return TEXT_TYPES[kind](values)
+    pattern = spec["format"] if kind == "strptime" else TIME_TYPES[kind]
+    zone = spec.get("timezone", rules.timezone)
+    return parse_times(_without(values, _NO_TIME), time_format=pattern, timezone=zone)
 
 
 def plain_text(values: pl.Series) -> pl.Series:
@@ -220,3 +186,31 @@ def plain_text(values: pl.Series) -> pl.Series:
     for entity, character in _ENTITIES.items():
         text = text.str.replace_all(entity, character, literal=True)
     return text.str.replace_all(r"[ \t]+", " ").str.strip_chars()
+
+
+TEXT_TYPES: Mapping[str, Callable[[pl.Series], pl.Series]] = {
+    "text": lambda values: values,
+    "id": lambda values: values,
+    "int": lambda values: values.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False),
+    "bool": lambda values: values.str.to_lowercase().is_in(_TRUE),
+    "html": plain_text,
+    "bbcode": plain_text,
+    "lower": lambda values: values.str.to_lowercase(),
+}
+
+STEPS: Mapping[str, Callable[[pl.Series, Mapping[str, Any], Rules], pl.Series]] = {
+    "none_if": lambda values, spec, _: _without(values, _texts(spec["none_if"])),
+    "regex": lambda values, spec, _: values.str.extract(spec["regex"], 1),
+    "lookup": _look_up,
+    "map": _translate,
+    "type": _cast,
+    "prefix": lambda values, spec, _: values.to_frame("v").select(pl.lit(spec["prefix"]) + pl.col("v")).to_series(),
+    "default": lambda values, spec, _: values.fill_null(_text(spec["default"])),
+}
+"""What may follow the source of a column, in the order in which it is applied."""
+
+
+def raw_column(frame: pl.DataFrame, spec: Any, rules: Rules) -> pl.Series:
+    """A column as it was before its type was read."""
+    plain = {k: v for k, v in spec.items() if k not in ("type", "format")} if isinstance(spec, dict) else spec
+    return compute_column(frame, plain, rules)

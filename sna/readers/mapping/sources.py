@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -17,9 +17,10 @@ from lxml import etree
 from sna.errors import ReadError, SnaError
 from sna.formats.bson import read_bson
 from sna.formats.container import Container
-from sna.formats.frames import Loaded, flatten, issue_rows, load_member, parse_json
+from sna.formats.csv import ANY, Dialect
+from sna.formats.frames import flatten, load_member, parse_json
+from sna.formats.loaded import Loaded, list_problems
 from sna.formats.sqldump import list_sql_tables, looks_like_sql, read_sql_tables
-from sna.forum import make_issues
 from sna.readers.collect import from_epoch
 
 _TABLE_FILES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
@@ -36,17 +37,7 @@ class TableAt:
     columns: tuple[str, ...]
 
 
-@dataclass
-class Rows:
-    """Rows of one source: all text, with ``_file`` and ``_at`` (position); and what could not be read."""
-
-    frame: pl.DataFrame
-    n_read: int
-    issues: list[pl.DataFrame] = field(default_factory=list)
-    n_lost: int = 0
-
-
-def list_tables(container: Container, *, dialect: Mapping[str, str] | None = None) -> list[TableAt]:
+def list_tables(container: Container, *, sep: str | None = None) -> list[TableAt]:
     """All tables of an export: of SQL dumps, table XML, and one per CSV file (named like the file)."""
     found = []
     for name in container.names:
@@ -60,11 +51,11 @@ def list_tables(container: Container, *, dialect: Mapping[str, str] | None = Non
                 parts = _xml_tables(container, name).items()
                 found += [TableAt("xml", name, table, tuple(columns)) for table, (columns, _) in parts]
         elif suffix in _TABLE_FILES:
-            found.append(TableAt("file", name, PurePosixPath(name).stem, _header(container, name, dialect or {})))
+            found.append(TableAt("file", name, PurePosixPath(name).stem, _header(container, name, sep)))
     return found
 
 
-def _header(container: Container, name: str, dialect: Mapping[str, str]) -> tuple[str, ...]:
+def _header(container: Container, name: str, sep: str | None) -> tuple[str, ...]:
     """Columns of a table file from its first bytes; none when it is no table."""
     suffix = PurePosixPath(name).suffix.lower()
     try:
@@ -74,8 +65,8 @@ def _header(container: Container, name: str, dialect: Mapping[str, str]) -> tupl
         if suffix in (".jsonl", ".ndjson"):
             record = parse_json(first.encode())
             return tuple(flatten(record)) if isinstance(record, dict) else ()
-        sep = dialect.get("sep") or max(",;\t|", key=first.count)
-        return tuple(cell.strip().strip('"') for cell in first.split(sep))
+        cells = first.split(sep or max(",;\t|", key=first.count))
+        return tuple(cell.strip().strip('"') for cell in cells)
     except (SnaError, IndexError, ValueError):
         return ()
 
@@ -94,91 +85,63 @@ def resolve_tables(tables: Sequence[TableAt], needed: Mapping[str, Sequence[str]
 
 
 def load_tables(
-    container: Container, places: Iterable[TableAt], *, dialect: Mapping[str, str], encoding: str | None
-) -> dict[tuple[str, str], Rows]:
+    container: Container, places: Iterable[TableAt], *, dialect: Dialect = ANY
+) -> dict[tuple[str, str], Loaded]:
     """Read the tables at these places, each dump only once; by (member, table name)."""
     wanted: dict[str, list[TableAt]] = defaultdict(list)
     for place in places:
         wanted[place.member].append(place)
-    loaded: dict[tuple[str, str], Rows] = {}
+    loaded: dict[tuple[str, str], Loaded] = {}
     for member, here in wanted.items():
         if here[0].kind == "sql":
             loaded |= _load_sql(container, member, [place.name for place in here])
         elif here[0].kind == "xml":
             tables = _xml_tables(container, member)
-            loaded |= {(member, p.name): _rows_of(tables[p.name][1], member, columns=tables[p.name][0]) for p in here}
+            loaded |= {(member, p.name): Loaded(text_frame(tables[p.name][1], p.columns), member) for p in here}
         else:
-            rows = load_member(
-                container, member, sep=dialect.get("sep"), escape=dialect.get("escape"), encoding=encoding
-            )
-            loaded[member, here[0].name] = _from_loaded(rows)
+            loaded[member, here[0].name] = load_member(container, member, dialect)
     return loaded
 
 
-def _from_loaded(loaded: Loaded) -> Rows:
-    lines = loaded.lines if loaded.lines is not None else pl.int_range(1, loaded.frame.height + 1, eager=True)
-    place = "line " if loaded.lines is not None else "row "
-    frame = loaded.frame.select(pl.all().cast(pl.String)).with_columns(
-        pl.lit(loaded.name).alias("_file"), (place + lines.cast(pl.String)).alias("_at")
-    )
-    return Rows(frame, loaded.n_read, loaded.issues, loaded.n_read - loaded.frame.height)
-
-
-def _load_sql(container: Container, member: str, names: list[str]) -> dict[tuple[str, str], Rows]:
+def _load_sql(container: Container, member: str, names: list[str]) -> dict[tuple[str, str], Loaded]:
     values: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     bad: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
-    for table, columns, row, raw in read_sql_tables(container, member, wanted=names):
-        number = len(values[table]) + len(bad[table]) + 1
+    for table, columns, row, _ in read_sql_tables(container, member, wanted=names):
         if row is None:
-            bad[table].append((f"{table} row {number}", raw))
+            bad[table].append((f"{table} row {len(values[table]) + len(bad[table]) + 1}", ""))
         else:
             values[table].append(dict(zip(columns, row, strict=True)))
-    loaded = {}
-    for name in names:
-        rows = _rows_of(values[name], member, place=f"{name} row ")
-        if bad[name]:
-            lost = pl.DataFrame([(at, "") for at, _ in bad[name]], schema=["position", "detail"], orient="row")
-            rows.issues.append(issue_rows(lost, table="posts", reason="damaged_row", kind="rejected", file=member))
-            rows.n_lost = len(bad[name])
-            rows.n_read += len(bad[name])
-        loaded[member, name] = rows
-    return loaded
+    return {
+        (member, name): Loaded(text_frame(rows), member, list_problems("damaged_row", bad[name]), place=f"{name} row ")
+        for name, rows in values.items()
+    }
 
 
-def _rows_of(
-    records: Sequence[Mapping[str, Any]], member: str, *, place: str = "row ", columns: Sequence[str] = ()
-) -> Rows:
-    """Rows as text columns; a column that first appears late is there too."""
-    names = list(dict.fromkeys([*columns, *(key for record in records for key in record)]))
-    data = {name: pl.Series(name, [record.get(name) for record in records], dtype=pl.String) for name in names}
-    number = pl.int_range(1, len(records) + 1, eager=True).cast(pl.String)
-    frame = pl.DataFrame(data | {"_file": pl.Series([member] * len(records), dtype=pl.String), "_at": place + number})
-    return Rows(frame, len(records))
-
-
-def load_items(container: Container, pattern: str, *, items: str, whole: Collection[str] = ()) -> Rows:
-    """Records of all files that match: JSON (list, or lists under a dotted path), JSONL, BSON, Atom entries.
+def load_items(container: Container, pattern: str, *, items: str, whole: Collection[str] = ()) -> list[Loaded]:
+    """Records of each file that matches: JSON (list, or lists under a dotted path), JSONL, BSON, Atom entries.
 
     Nested objects become dotted columns, lists stay JSON text (see `explode` of a mapping), and so do the columns in
     ``whole``. What stands beside the list in its file is there under names that start with ``^``.
     """
-    names = [name for name in container.names if fnmatch(PurePosixPath(name).name.lower(), pattern.lower())]
-    parts, issues, n_lost = [], [], 0
-    for name in names:
-        try:
-            records = list(_records(container, name, items))
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, SnaError):
-                raise
-            raise ReadError(f"{name} must be whole.", got=f"{error}.", hint="export it again") from error
-        good = [record for record in records if isinstance(record, dict)]
-        n_bad = len(records) - len(good)
-        if n_bad:
-            issues.append(make_issues("posts", "not_an_object", kind="rejected", n=n_bad, file=name))
-            n_lost += n_bad
-        parts.append(_rows_of([_flat(_plain(record), whole) for record in good], name).frame)
-    frame = pl.concat(parts, how="diagonal") if parts else _rows_of([], "").frame
-    return Rows(frame, frame.height + n_lost, issues, n_lost)
+    found = []
+    for name in container.names:
+        if fnmatch(PurePosixPath(name).name.lower(), pattern.lower()):
+            try:
+                records = list(_records(container, name, items))
+            except (ValueError, RecursionError) as error:
+                if isinstance(error, SnaError):
+                    raise
+                raise ReadError(f"{name} must be whole.", got=f"{error}.", hint="export it again") from error
+            good = [_flat(_plain(record), whole) for record in records if isinstance(record, dict)]
+            bad = [(f"item {i}", "") for i, record in enumerate(records, start=1) if not isinstance(record, dict)]
+            found.append(Loaded(text_frame(good), name, list_problems("not_an_object", bad)))
+    return found
+
+
+def text_frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pl.DataFrame:
+    """Records as text columns; a column that first appears late is there too."""
+    names = dict.fromkeys([*columns, *(key for record in records for key in record)])
+    return pl.DataFrame([pl.Series(name, [row.get(name) for row in records], dtype=pl.String) for name in names])
 
 
 def _records(container: Container, name: str, items: str) -> Iterator[Any]:

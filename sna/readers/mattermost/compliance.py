@@ -14,7 +14,9 @@ from lxml import etree
 
 from sna.errors import ReadError
 from sna.formats.container import Container
-from sna.formats.frames import Loaded, load_member
+from sna.formats.csv import Dialect
+from sna.formats.frames import load_member
+from sna.formats.loaded import Loaded
 from sna.forum import Forum
 from sna.readers.chat import list_spells, strip_secrets
 from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, from_epoch, show_progress
@@ -73,7 +75,7 @@ def read_compliance_csv(container: Container, options: ReadOptions) -> Forum:
     state = _Compliance(log, options, _Members(log))
     names = _csv_files(container)
     for name in show_progress(names, options, what="Mattermost compliance files", total=len(names)):
-        for row, position in _rows(log, load_member(container, name, header=True), name):
+        for row, position in _rows(log, load_member(container, name, Dialect(header=True))):
             _take_row(state, row, name, position)
     for post_id, (_, row, file, at) in state.posts.items():
         _add_post(state, post_id, row, file, at)
@@ -104,20 +106,12 @@ def _recognise_csv(container: Container) -> str | None:
     return f"{names[0]} has the columns of a Mattermost compliance export" if names else None
 
 
-def _rows(log: Collector, loaded: Loaded, file: str) -> Iterator[tuple[dict[str, str], str]]:
+def _rows(log: Collector, loaded: Loaded) -> Iterator[tuple[dict[str, str], str]]:
     """Rows as dictionaries with lower-case keys, and where they are; rows that do not fit the header are rejected."""
-    for issue in (row for frame in loaded.issues for row in frame.iter_rows(named=True)):
-        if issue["kind"] == "rejected":
-            for _ in range(issue["n"]):
-                log.reject(
-                    "posts", issue["reason"], file=file, position=issue["position"], detail=issue["detail"] or ""
-                )
-        else:
-            log.note("posts", issue["reason"], kind=issue["kind"], file=file, detail=issue["detail"] or "")
+    log.log_loaded(loaded, "posts")
     keys = [name.strip().lower() for name in loaded.frame.columns]
-    lines = loaded.lines.to_list() if loaded.lines is not None else [""] * loaded.frame.height
-    for line, values in zip(lines, loaded.frame.iter_rows(), strict=True):
-        yield {key: value or "" for key, value in zip(keys, values, strict=True)}, f"line {line}"
+    for position, values in zip(loaded.positions, loaded.frame.iter_rows(), strict=True):
+        yield {key: value or "" for key, value in zip(keys, values, strict=True)}, position
 
 
 def _take_row(state: _Compliance, row: dict[str, str], file: str, position: str) -> None:

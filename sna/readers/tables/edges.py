@@ -8,11 +8,15 @@ from difflib import get_close_matches
 import polars as pl
 
 from sna.errors import ParameterError, ReadError, SchemaError
-from sna.formats.frames import Loaded, as_text, issue_rows, load_frame
-from sna.formats.times import check_time_format, parse_times
-from sna.forum import Forum, Source, build_forum, make_issues
+from sna.formats.csv import Dialect
+from sna.formats.frames import as_text, load_frame
+from sna.formats.loaded import Loaded
+from sna.formats.times import check_time_format
+from sna.forum import Forum
+from sna.readers.collect import Collector
+from sna.readers.tables.cells import pick_columns, read_times
 from sna.readers.tables.guess import guess_frame
-from sna.schema import CAPABILITIES, ISSUES, TABLES, TIME
+from sna.schema import CAPABILITIES, TIME
 
 
 def read_edges(
@@ -73,14 +77,21 @@ def read_edges(
     (2, ['bob', 'cat'])
     """
     check_time_format(time_format, timezone)
-    loaded = load_frame(data, sep=sep, encoding=encoding, header=header)
+    loaded = load_frame(data, Dialect(sep, encoding, header))
     given = {"source": source, "target": target, "at": at, "space": space, "message": message}
     frame = _pick(loaded, {key: value for key, value in given.items() if value is not None})
-    issues = list(loaded.issues)
-    frame = _with_times(frame, loaded, issues, time_format=time_format, timezone=timezone)
-    frame = _drop_incomplete(frame, loaded, issues)
-    posts = _name_messages(frame, issues, loaded)
-    return _build(posts, loaded, issues, platform, has_time=at is not None, has_space=space is not None)
+    log = Collector(platform)
+    log.log_loaded(loaded, "posts")
+    if at is not None:
+        frame = read_times(log, frame, "at", time_format=time_format, timezone=timezone)
+    lost = pl.col("source").is_null() | pl.col("target").is_null()
+    frame = log.drop("posts", frame, lost, "missing_value")
+    if frame.is_empty():
+        raise ReadError(f"{loaded.name or 'The table'} must hold ties.", got="No row has a source and a target.")
+    _fill(log, _name_messages(log, frame))
+    levels = dict.fromkeys(CAPABILITIES, "no") | {"mentions": "yes"}
+    levels |= {name: "yes" for name, told in (("spaces", space), ("exact_times", at)) if told is not None}
+    return log.forum(capabilities=levels, coverage="a list of ties", files=[loaded.name] if loaded.name else [])
 
 
 def _pick(loaded: Loaded, given: Mapping[str, str | int]) -> pl.DataFrame:
@@ -92,14 +103,14 @@ def _pick(loaded: Loaded, given: Mapping[str, str | int]) -> pl.DataFrame:
             got=f"Missing: {', '.join(missing)}; found: {', '.join(map(repr, names))}.",
             hint=_proposal(loaded.frame),
         )
-    chosen = {key: _named(value, names) for key, value in given.items()}
-    columns = [loaded.frame[name].alias(key) for key, name in chosen.items()]
-    place = "line " if loaded.lines is not None else "row "
-    number = loaded.lines if loaded.lines is not None else pl.int_range(1, loaded.frame.height + 1, eager=True)
-    frame = pl.DataFrame([number.alias("position"), *columns]).with_columns(pl.lit(place).alias("place"))
-    ids = [as_text(frame[key]).alias(key) for key in chosen if key != "at"]
-    frame = frame.with_columns(ids)
-    return frame.with_columns(pl.when(pl.col(c.name) != "").then(pl.col(c.name)).alias(c.name) for c in ids)
+    columns = {key: loaded.frame[_named(value, names)] for key, value in given.items()}
+    text = {key: as_text(cells) if key != "at" or cells.dtype == pl.String else cells for key, cells in columns.items()}
+    frame = pick_columns(loaded, text)
+    for name in ("at", "space", "message"):
+        if name not in frame.columns:
+            frame = frame.with_columns(pl.lit(None, TIME if name == "at" else pl.String).alias(name))
+    words = pl.selectors.string() - pl.selectors.starts_with("_")
+    return frame.with_columns(pl.when(words != "").then(words).name.keep())
 
 
 def _named(value: str | int, names: list[str]) -> str:
@@ -127,91 +138,23 @@ def _proposal(frame: pl.DataFrame) -> str:
     return f'sna.read_edges(data, source="{source}", target="{target}"{more})'
 
 
-def _with_times(
-    frame: pl.DataFrame, loaded: Loaded, issues: list[pl.DataFrame], *, time_format: str | None, timezone: str
-) -> pl.DataFrame:
-    if "at" not in frame.columns:
-        return frame.with_columns(pl.lit(None, TIME).alias("at"))
-    raw = frame["at"]
-    raw = raw if raw.dtype != pl.String else raw.set(raw == "", None)
-    times = parse_times(raw, time_format=time_format, timezone=timezone)
-    bad = times.is_null() & raw.is_not_null()
-    if len(bad) and bad.all():
-        raise SchemaError(
-            "The column for at must hold times.", got=f"The first is {raw[0]!r}.", hint='time_format="%d.%m.%Y %H:%M"'
-        )
-    if bad.any():
-        lost = frame.filter(bad).select(_position(), pl.col("at").cast(pl.String).alias("detail"))
-        issues.append(issue_rows(lost, table="posts", reason="bad_time", kind="repaired", file=loaded.name))
-    return frame.with_columns(times.alias("at"))
-
-
-def _position() -> pl.Expr:
-    return (pl.col("place") + pl.col("position").cast(pl.String)).alias("position")
-
-
-def _drop_incomplete(frame: pl.DataFrame, loaded: Loaded, issues: list[pl.DataFrame]) -> pl.DataFrame:
-    whole = pl.col("source").is_not_null() & pl.col("target").is_not_null()
-    lost = frame.filter(~whole)
-    if lost.height:
-        issues.append(
-            issue_rows(
-                lost.select(_position()), table="posts", reason="missing_value", kind="rejected", file=loaded.name
-            )
-        )
-    if lost.height == frame.height:
-        raise ReadError(f"{loaded.name or 'The table'} must hold ties.", got="No row has a source and a target.")
-    return frame.filter(whole)
-
-
-def _name_messages(frame: pl.DataFrame, issues: list[pl.DataFrame], loaded: Loaded) -> pl.DataFrame:
+def _name_messages(log: Collector, frame: pl.DataFrame) -> pl.DataFrame:
     """Rows with a post_id: the message's own, or a number in order of time, source, target."""
-    order = [name for name in ("at", "source", "target", "space", "message") if name in frame.columns]
-    frame = frame.sort(order, nulls_last=True, maintain_order=True)
-    if "message" not in frame.columns:
-        width = max(7, len(str(frame.height)))
-        number = pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(width)
-        return frame.with_columns((pl.lit("e") + number).alias("post_id"))
+    frame = frame.sort(["at", "source", "target", "space", "message"], nulls_last=True, maintain_order=True)
     senders = frame.group_by("message").agg(pl.col("source").n_unique().alias("n"))
-    mixed = senders.filter((pl.col("n") > 1) & pl.col("message").is_not_null())
-    if mixed.height:
-        shared = f"{mixed.height:,} message ids have several senders; kept apart"
-        issues.append(make_issues("posts", "id_reused", kind="repaired", file=loaded.name, detail=shared))
-    apart = pl.col("message").is_in(mixed["message"].implode())
-    named = pl.when(apart).then(pl.col("message") + "/" + pl.col("source")).otherwise(pl.col("message"))
-    spare = pl.lit("e") + pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(7)
-    return frame.with_columns(pl.coalesce(named, spare).alias("post_id"))
+    mixed = senders.filter((pl.col("n") > 1) & pl.col("message").is_not_null())["message"]
+    if len(mixed):
+        shared = f"{len(mixed):,} message ids have several senders; kept apart"
+        log.note("posts", "id_reused", kind="repaired", file=frame["_file"][0], detail=shared)
+    apart = pl.when(pl.col("message").is_in(mixed.implode())).then(pl.lit("/") + pl.col("source")).otherwise(pl.lit(""))
+    number = pl.int_range(1, pl.len() + 1).cast(pl.String).str.zfill(max(7, len(str(frame.height))))
+    return frame.with_columns(pl.coalesce(pl.col("message") + apart, pl.lit("e") + number).alias("post_id"))
 
 
-def _build(
-    rows: pl.DataFrame, loaded: Loaded, issues: list[pl.DataFrame], platform: str, *, has_time: bool, has_space: bool
-) -> Forum:
+def _fill(log: Collector, rows: pl.DataFrame) -> None:
     first = rows.unique("post_id", keep="first", maintain_order=True)
-    posts = first.select(
-        "post_id",
-        pl.col("post_id").alias("thread_id"),
-        pl.col("source").alias("author_id"),
-        pl.col("at").alias("created_at"),
-        (pl.col("space") if has_space else pl.lit(None, pl.String)).alias("space"),
-        pl.lit("root").alias("kind"),
-    )
+    columns = {"thread_id": "post_id", "author_id": "source", "created_at": "at", "space": "space"}
+    log.add_frame("posts", first.select("post_id", **columns, kind=pl.lit("root")))
     ends = pl.concat([rows["source"].alias("person_id"), rows["target"].alias("person_id")])
-    people = ends.unique().sort().to_frame().with_columns(pl.col("person_id").alias("name"))
-    mentions = rows.select("post_id", pl.col("target").alias("person_id"), pl.lit("structured").alias("basis"))
-    n_lost = loaded.n_read - rows.height
-    levels = dict.fromkeys(CAPABILITIES, "no") | {"mentions": "yes"}
-    levels["spaces"] = "yes" if has_space else "no"
-    levels["exact_times"] = "yes" if has_time else "no"
-    return build_forum(
-        posts=posts,
-        people=people,
-        mentions=mentions,
-        source=Source(
-            platform,
-            coverage="a list of ties",
-            capabilities=levels,
-            rows_read={**dict.fromkeys(TABLES, 0), "posts": posts.height + n_lost, "mentions": rows.height},
-            files=(loaded.name,) if loaded.name else (),
-        ),
-        issues=pl.concat([ISSUES.empty(), *issues]),
-    )
+    log.derive_frame("people", ends.unique().sort().to_frame().with_columns(pl.col("person_id").alias("name")))
+    log.add_frame("mentions", rows.select("post_id", person_id="target", basis=pl.lit("structured")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import numpy as np
@@ -12,12 +11,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from sna.errors import ParameterError, ReadError, SchemaError
-from sna.formats.frames import Loaded, as_text, issue_rows, load_frame
-from sna.formats.secrets import hide_secrets
-from sna.formats.times import check_time_format, parse_times
-from sna.forum import Forum, Source, build_forum, make_issues
+from sna.formats.csv import Dialect
+from sna.formats.frames import as_text, load_frame
+from sna.formats.loaded import Loaded
+from sna.formats.times import check_time_format
+from sna.forum import Forum
+from sna.readers.collect import Collector
+from sna.readers.tables.cells import is_true, pick_columns, read_times
 from sna.readers.tables.guess import KIND_WORDS, guess_frame, proposal
-from sna.schema import CAPABILITIES, ISSUES, TABLES
+from sna.schema import CAPABILITIES, TABLES
 
 ColumnMap = Mapping[str, str | Sequence[str]]
 
@@ -42,39 +44,18 @@ FIELDS: Mapping[str, str] = {
 
 PEOPLE_FIELDS = ("name", "email", "kind", "joined_at", "left_at", "opt_out")
 NULL_VALUES = ("", "NULL", "\\N", "NA", "N/A", "#N/A", "NaN", "nan", "None", "(null)")
-_TIME_FIELDS = ("created_at", "edited_at", "deleted_at")
-_TRUE = ("true", "1", "yes", "y", "t", "x", "accepted")
+_TIMES = ("created_at", "edited_at", "deleted_at", "joined_at", "left_at")
 _REPEATABLE = ("thread", "space", "post_id")
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """How cells become ids."""
-
-    null_values: tuple[str, ...]
-    strip: bool
-
-
-@dataclass
-class _Rows:
-    """The rows on their way to a Forum, and the issues met."""
-
-    frame: pl.DataFrame
-    file: str
-    issues: list[pl.DataFrame] = field(default_factory=list)
-
-    def drop(self, lost: pl.Expr, reason: str, *, detail: pl.Expr | None = None, kind: str = "rejected") -> None:
-        """Take rows out and log each."""
-        marked = self.frame.with_columns(lost.fill_null(False).alias("_lost"))
-        if marked["_lost"].any():
-            shown = pl.lit("") if detail is None else detail
-            gone = marked.filter("_lost").select("position", shown.alias("detail"))
-            self.issues.append(issue_rows(gone, table="posts", reason=reason, kind=kind, file=self.file))
-            self.frame = marked.filter(~pl.col("_lost")).drop("_lost")
-
-    def note(self, reason: str, detail: str, *, n: int = 1, kind: str = "note", table: str = "posts") -> None:
-        """Log something about rows that are kept."""
-        self.issues.append(make_issues(table, reason, kind=kind, n=n, file=self.file, detail=detail))
+_TELLS = {
+    "space": ("spaces", "yes"),
+    "addressee": ("mentions", "yes"),
+    "text": ("text", "yes"),
+    "deleted_at": ("deleted_posts", "yes"),
+    "accepted": ("acceptance", "yes"),
+    "likes": ("reactions", "partial"),
+    "edited_at": ("edits", "partial"),
+}
+"""Column -> the capability it gives."""
 
 
 def read_table(
@@ -152,18 +133,23 @@ def read_table(
     [('t#1', None, 'ann'), ('t#2', 't#1', 'bob')]
     """
     check_time_format(time_format, timezone)
-    loaded = load_frame(data, sep=sep, encoding=encoding, header=header)
+    loaded = load_frame(data, Dialect(sep, encoding, header))
     if columns is None:
         raise _not_without_columns(loaded, data)
+    facts = {**_prefixed("is:", attributes or {}), **_prefixed("who:", people_columns or {})}
     _check_fields(columns, attributes or {}, people_columns or {}, list(loaded.frame.columns))
-    rows = _pick_columns(loaded, columns, attributes or {}, people_columns or {}, _Cells(tuple(null_values), strip))
-    for name in [c for c in rows.frame.columns if c.split(":")[-1] in (*_TIME_FIELDS, "joined_at", "left_at")]:
-        _read_times(rows, name, time_format, timezone)
-    _mark_kinds(rows, kinds or {})
-    _drop_unusable(rows, include_private=include_private)
-    _name_posts(rows)
-    _link_posts(rows)
-    return _build(rows, loaded, platform, list(attributes or {}), list(people_columns or {}))
+    log = Collector(platform)
+    log.log_loaded(loaded, "posts")
+    frame = _pick(log, loaded, {**columns, **facts}, null_values=null_values, strip=strip)
+    for name in [name for name in frame.columns if _is_time(name)]:
+        frame = read_times(log, frame, name, time_format=time_format, timezone=timezone)
+    frame = _mark_kinds(log, frame, kinds or {})
+    frame = _drop_unusable(log, frame, file=loaded.name, include_private=include_private)
+    frame = _link_posts(_name_posts(log, frame)).rename({"thread": "thread_id", "author": "author_id"})
+    _fill(log, frame, list(attributes or {}), list(people_columns or {}))
+    levels = _capabilities(frame, list(columns), bool(attributes))
+    files = [loaded.name] if loaded.name else []
+    return log.forum(capabilities=levels, coverage="one table of posts", files=files)
 
 
 def guess_columns(data: object, *, sep: str | None = None, encoding: str | None = None) -> pl.DataFrame:
@@ -180,7 +166,7 @@ def guess_columns(data: object, *, sep: str | None = None, encoding: str | None 
     ...               ).select("field", "column").rows()
     [('created_at', 'Posted'), ('author', 'Author')]
     """
-    return guess_frame(load_frame(data, sep=sep, encoding=encoding).frame)
+    return guess_frame(load_frame(data, Dialect(sep, encoding)).frame)
 
 
 def _not_without_columns(loaded: Loaded, data: object) -> SchemaError:
@@ -191,6 +177,14 @@ def _not_without_columns(loaded: Loaded, data: object) -> SchemaError:
         got=f"Found: {', '.join(map(repr, loaded.frame.columns))}.",
         hint="check this guess, correct it and run it:\n" + proposal(guesses, source),
     )
+
+
+def _prefixed(prefix: str, columns: Mapping[str, str]) -> dict[str, str]:
+    return {f"{prefix}{name}": column for name, column in columns.items()}
+
+
+def _is_time(name: str) -> bool:
+    return name.split(":")[-1] in _TIMES
 
 
 def _check_fields(
@@ -221,29 +215,18 @@ def _check_fields(
         )
 
 
-def _pick_columns(
-    loaded: Loaded,
-    columns: ColumnMap,
-    attributes: Mapping[str, str],
-    people: Mapping[str, str],
-    rules: _Cells,
-) -> _Rows:
+def _pick(
+    log: Collector, loaded: Loaded, wanted: ColumnMap, *, null_values: Sequence[str], strip: bool
+) -> pl.DataFrame:
     """The named columns under our names; ids and labels as text, times as they came."""
-    wanted = {**columns, **{f"is:{k}": v for k, v in attributes.items()}, **{f"who:{k}": v for k, v in people.items()}}
-    place = "line" if loaded.lines is not None else "row"
-    numbers = loaded.lines if loaded.lines is not None else pl.int_range(1, loaded.frame.height + 1, eager=True)
-    rows = _Rows(pl.DataFrame({"position": f"{place} " + numbers.cast(pl.String)}), loaded.name, list(loaded.issues))
-    picked = []
+    picked = {}
     for target, source in wanted.items():
-        names = [source] if isinstance(source, str) else list(source)
-        cells = [loaded.frame[name] for name in names]
-        raw = cells[0] if len(cells) == 1 else _joined(cells, strip=rules.strip)
-        is_time = target.split(":")[-1] in (*_TIME_FIELDS, "joined_at", "left_at")
-        if not (is_time and (raw.dtype.is_temporal() or raw.dtype.is_numeric())):
-            raw = _clean(as_text(raw, strip=rules.strip), target, rules, rows)
-        picked.append(raw.alias(target))
-    rows.frame = rows.frame.with_columns(picked)
-    return rows
+        cells = [loaded.frame[name] for name in ([source] if isinstance(source, str) else source)]
+        raw = cells[0] if len(cells) == 1 else _joined(cells, strip=strip)
+        if not (_is_time(target) and (raw.dtype.is_temporal() or raw.dtype.is_numeric())):
+            raw = _clean(log, as_text(raw, strip=strip), target, null_values=null_values, file=loaded.name)
+        picked[target] = raw
+    return pick_columns(loaded, picked)
 
 
 def _joined(cells: Sequence[pl.Series], *, strip: bool) -> pl.Series:
@@ -256,95 +239,71 @@ def _joined(cells: Sequence[pl.Series], *, strip: bool) -> pl.Series:
     return frame.select(pl.concat_str(escaped, separator=" | ")).to_series()
 
 
-def _clean(text: pl.Series, target: str, rules: _Cells, rows: _Rows) -> pl.Series:
-    names = target in ("author", "addressee", "who:name")
-    nulls = [value for value in rules.null_values if not (names and value == "NA")]
-    bare = text.str.strip_chars()
-    text = text.set(bare.is_in(nulls).fill_null(False), None)
+def _clean(log: Collector, text: pl.Series, target: str, *, null_values: Sequence[str], file: str) -> pl.Series:
+    """Cells that mean nothing become null; spaces, formulas and ids cut by a spreadsheet are noted."""
+    name_like = target in ("author", "addressee", "who:name")
+    nulls = [value for value in null_values if not (name_like and value == "NA")]
+    text = text.set(text.str.strip_chars().is_in(nulls).fill_null(False), None)
     if target in ("text", "title"):
         return text
-    twins = text.n_unique() - text.str.strip_chars().n_unique()
-    if twins:
-        rows.note("spaces_around", f"{target}: {twins:,} values differ from another only by spaces", n=twins)
     quoted = text.str.extract(r'^="(.*)"$')
-    formulas = int((text.str.contains(r"^[=@]\S") & quoted.is_null()).fill_null(False).sum())
-    if formulas:
-        rows.note("formula_cell", f"{target}: {formulas:,} cells start like a formula; kept as text", n=formulas)
-    damaged = int(text.str.contains(r"^\d(?:\.\d+)?E\+\d+$").fill_null(False).sum())
-    if damaged:
-        rows.note("spreadsheet_number", f"{target}: {damaged:,} ids cut by a spreadsheet (1.23E+11)", n=damaged)
+    odd = {
+        "spaces_around": (text.n_unique() - text.str.strip_chars().n_unique(), "values differ only by spaces"),
+        "formula_cell": ((text.str.contains(r"^[=@]\S") & quoted.is_null()).sum(), "cells start like a formula"),
+        "spreadsheet_number": (text.str.contains(r"^\d(?:\.\d+)?E\+\d+$").sum(), "ids cut by a spreadsheet (1.23E+11)"),
+    }
+    for reason, (n, what) in odd.items():
+        if n:
+            log.note("posts", reason, file=file, detail=f"{target}: {n:,} {what}; kept as they are", n=int(n))
     return text.zip_with(quoted.is_null(), quoted)
 
 
-def _read_times(rows: _Rows, name: str, time_format: str | None, timezone: str) -> None:
-    raw = rows.frame[name]
-    times = parse_times(raw, time_format=time_format, timezone=timezone)
-    bad = times.is_null() & raw.is_not_null()
-    if bad.all() and len(bad):
-        raise SchemaError(
-            f"The column for {name} must hold times.",
-            got=f"None could be read; the first is {raw.drop_nulls()[0]!r}.",
-            hint='name the right column, or say how it is written: time_format="%d.%m.%Y %H:%M"',
-        )
-    if bad.any():
-        lost = rows.frame.filter(bad).select(
-            "position", (pl.lit(f"{name} ") + pl.col(name).cast(pl.String)).alias("detail")
-        )
-        rows.issues.append(issue_rows(lost, table="posts", reason="bad_time", kind="repaired", file=rows.file))
-    rows.frame = rows.frame.with_columns(times.alias(name))
-
-
-def _mark_kinds(rows: _Rows, kinds: Mapping[str, str]) -> None:
+def _mark_kinds(log: Collector, frame: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
     """Translate the kind column; words not known become null and are settled by position."""
     allowed = TABLES["posts"].values["kind"]
     wrong = sorted(set(kinds.values()) - set(allowed))
     if wrong:
         raise ParameterError(f"kinds maps your words to {', '.join(allowed)}.", got=f"Got {wrong}.")
-    if "kind" not in rows.frame.columns:
-        return
+    if "kind" not in frame.columns:
+        return frame.with_columns(pl.lit(None, pl.String).alias("kind"))
     words = {**KIND_WORDS, **{key.lower(): value for key, value in kinds.items()}}
-    given = rows.frame["kind"].str.to_lowercase().str.strip_chars()
+    given = frame["kind"].str.to_lowercase().str.strip_chars()
     kind = given.replace_strict(words, default=None, return_dtype=pl.String)
     unknown = given.filter(kind.is_null() & given.is_not_null())
     if len(unknown):
-        shown = ", ".join(unknown.unique().sort().head(5))
-        rows.note(
-            "unknown_kind", f"{shown}: settled by place in the thread; or pass kinds=", n=len(unknown), kind="repaired"
-        )
-    rows.frame = rows.frame.with_columns(kind.alias("kind"))
+        told = f"{', '.join(unknown.unique().sort().head(5))}: settled by place in the thread; or pass kinds="
+        log.note("posts", "unknown_kind", kind="repaired", file=frame["_file"][0], detail=told, n=len(unknown))
+    return frame.with_columns(kind.alias("kind"))
 
 
-def _drop_unusable(rows: _Rows, *, include_private: bool) -> None:
-    if "private" in rows.frame.columns:
-        if not include_private:
-            rows.drop(_is_true("private"), "private_space", kind="withheld")
-        rows.frame = rows.frame.drop("private")
-    if "post_id" in rows.frame.columns:
-        rows.drop(pl.col("post_id").is_null(), "missing_id")
-    order = [name for name in rows.frame.columns if name != "position"]
+def _drop_unusable(log: Collector, frame: pl.DataFrame, *, file: str, include_private: bool) -> pl.DataFrame:
+    has_id = "post_id" in frame.columns
+    if "private" in frame.columns and not include_private:
+        frame = log.drop("posts", frame, is_true("private"), "private_space", kind="withheld")
+    if has_id:
+        frame = log.drop("posts", frame, pl.col("post_id").is_null(), "missing_id")
+    order = [name for name in frame.columns if not name.startswith("_")]
     first = [name for name in ("created_at", "post_id", "thread", "author") if name in order]
-    rows.frame = rows.frame.sort([*first, *(n for n in order if n not in first)], nulls_last=True, maintain_order=True)
-    if "post_id" in rows.frame.columns:
-        rows.drop(~pl.col("post_id").is_first_distinct(), "duplicate_id", detail=pl.lit("post_id ") + pl.col("post_id"))
-    nameless = int(rows.frame["author"].null_count())
+    frame = frame.sort([*first, *(n for n in order if n not in first)], nulls_last=True, maintain_order=True)
+    if has_id:
+        shown = pl.lit("post_id ") + pl.col("post_id")
+        frame = log.drop("posts", frame, ~pl.col("post_id").is_first_distinct(), "duplicate_id", detail=shown)
+    nameless = frame["author"].null_count()
     if nameless:
-        rows.note("missing_author", f"{nameless:,} posts have no author; kept without one", n=nameless)
-    if rows.frame.is_empty():
-        reasons = ", ".join(pl.concat(rows.issues)["reason"].unique().sort()) if rows.issues else "no rows"
-        raise ReadError(f"{rows.file or 'The table'} must hold posts.", got=f"None could be used: {reasons}.")
+        told = f"{nameless:,} posts have no author; kept without one"
+        log.note("posts", "missing_author", file=file, detail=told, n=nameless)
+    if frame.is_empty():
+        reasons = ", ".join(log.issues()["reason"].unique().sort()) or "no rows"
+        raise ReadError(f"{file or 'The table'} must hold posts.", got=f"None could be used: {reasons}.")
+    return frame
 
 
-def _is_true(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.String).str.to_lowercase().is_in(_TRUE).fill_null(False)
-
-
-def _name_posts(rows: _Rows) -> None:
+def _name_posts(log: Collector, frame: pl.DataFrame) -> pl.DataFrame:
     """Post ids and thread ids where the table has none; rows are already in order of time."""
-    frame = rows.frame
-    if "thread" in frame.columns:
-        alone = int(frame["thread"].null_count())
-        if alone:
-            rows.note("missing_thread", f"{alone:,} posts name no thread; each is its own", n=alone, kind="repaired")
+    alone = frame["thread"].null_count() if "thread" in frame.columns else 0
+    if alone:
+        told = f"{alone:,} posts name no thread; each is its own"
+        log.note("posts", "missing_thread", kind="repaired", file=frame["_file"][0], detail=told, n=alone)
     if "post_id" not in frame.columns:
         group = pl.col("thread").fill_null("(none)") if "thread" in frame.columns else pl.lit("post")
         number = pl.int_range(1, pl.len() + 1).over(group).cast(pl.String)
@@ -352,7 +311,7 @@ def _name_posts(rows: _Rows) -> None:
     if "thread" not in frame.columns:
         thread = threads_of_parents(frame) if "parent" in frame.columns else frame["post_id"]
         frame = frame.with_columns(thread.alias("thread"))
-    rows.frame = frame.with_columns(pl.col("thread").fill_null(pl.col("post_id")))
+    return frame.with_columns(pl.col("thread").fill_null(pl.col("post_id")))
 
 
 def threads_of_parents(frame: pl.DataFrame) -> pl.Series:
@@ -374,89 +333,65 @@ def threads_of_parents(frame: pl.DataFrame) -> pl.Series:
     return marked.select(pl.coalesce(roots, pl.col("parent").min()).over("part")).to_series()
 
 
-def _link_posts(rows: _Rows) -> None:
+def _link_posts(frame: pl.DataFrame) -> pl.DataFrame:
     """Kind, parent and parent_basis of every post; rows are in order of time."""
-    frame = rows.frame
-    has_parent = "parent" in frame.columns
-    parent = pl.col("parent") if has_parent else pl.lit(None, pl.String)
-    if has_parent:
-        frame = frame.with_columns(
-            pl.when((parent == "0") & ~pl.lit("0").is_in(frame["post_id"].implode()))
-            .then(None)
-            .otherwise(parent)
-            .alias("parent")
-        )
-    kind = pl.col("kind") if "kind" in frame.columns else pl.lit(None, pl.String)
-    opens = pl.col("post_id") == pl.col("post_id").filter(parent.is_null()).first().over("thread")
-    settled = pl.coalesce(kind, pl.when(opens).then(pl.lit("root")).otherwise(pl.lit("reply")))
-    frame = frame.with_columns(settled.alias("kind"), parent.alias("parent"))
+    if "parent" in frame.columns:
+        zero = (pl.col("parent") == "0") & ~pl.lit("0").is_in(frame["post_id"].implode())
+        frame = frame.with_columns(pl.when(~zero).then("parent").alias("parent"))
+    else:
+        frame = frame.with_columns(pl.lit(None, pl.String).alias("parent"))
+    opens = pl.col("post_id") == pl.col("post_id").filter(pl.col("parent").is_null()).first().over("thread")
+    settled = pl.coalesce("kind", pl.when(opens).then(pl.lit("root")).otherwise(pl.lit("reply")))
+    frame = frame.with_columns(settled.alias("kind"))
     root = pl.when((pl.col("kind") == "root") & pl.col("parent").is_null()).then(pl.col("post_id"))
     before = pl.coalesce(root.forward_fill(), root.drop_nulls().first()).over("thread")
-    lacks = pl.col("parent").is_null() & (pl.col("kind") != "root")
-    rows.frame = frame.with_columns(
-        pl.when(lacks).then(before).otherwise(pl.col("parent")).alias("parent_id"),
-        pl.when(lacks & before.is_not_null())
-        .then(pl.lit("root_default"))
-        .when(pl.col("parent").is_not_null())
-        .then(pl.lit("explicit"))
-        .otherwise(pl.lit("none"))
-        .alias("parent_basis"),
+    default = pl.when(pl.col("parent").is_null() & (pl.col("kind") != "root")).then(before)
+    given = pl.when(pl.col("parent").is_not_null()).then(pl.lit("explicit"))
+    return frame.with_columns(
+        pl.coalesce("parent", default).alias("parent_id"),
+        pl.coalesce(given, pl.when(default.is_not_null()).then(pl.lit("root_default")), pl.lit("none")).alias(
+            "parent_basis"
+        ),
     )
 
 
-def _build(rows: _Rows, loaded: Loaded, platform: str, attributes: list[str], people: list[str]) -> Forum:
-    frame = rows.frame.rename({"thread": "thread_id", "author": "author_id"})
-    posts = hide_secrets(frame.select(name for name in TABLES["posts"].columns if name in frame.columns))
-    read = {**dict.fromkeys(TABLES, 0), "posts": loaded.n_read}
-    source = Source(
-        platform,
-        coverage="one table of posts",
-        capabilities=_capabilities(frame, rows.frame.columns, attributes),
-        rows_read=read,
-        files=(loaded.name,) if loaded.name else (),
-    )
-    return build_forum(
-        posts=posts,
-        people=_people(frame, people),
-        roles=_spells(frame, attributes, rows),
-        mentions=_addressees(frame),
-        signals=_signals(frame),
-        source=source,
-        issues=pl.concat([ISSUES.empty(), *rows.issues]),
-    )
+def _fill(log: Collector, frame: pl.DataFrame, attributes: list[str], people: list[str]) -> None:
+    """The tables of the Forum; only posts are rows of the source."""
+    log.add_frame("posts", frame.select(name for name in TABLES["posts"].columns if name in frame.columns))
+    log.derive_frame("people", _people(frame, people))
+    for name in attributes:
+        seen = frame.select("author_id", "created_at", pl.col(f"is:{name}").alias("value")).drop_nulls()
+        log.derive_frame("roles", _spells_from_sightings(log, seen, name))
+    if "addressee" in frame.columns:
+        told = frame.drop_nulls("addressee").select("post_id", person_id="addressee", basis=pl.lit("structured"))
+        log.derive_frame("mentions", told)
+    if "accepted" in frame.columns:
+        accepted = frame.filter(is_true("accepted")).select("post_id", kind=pl.lit("accept"), n=pl.lit(1, pl.Int64))
+        log.derive_frame("signals", accepted)
+    if "likes" in frame.columns:
+        n = pl.col("likes").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+        log.derive_frame("signals", frame.select("post_id", kind=pl.lit("like"), n=n).filter(pl.col("n") > 0))
 
 
 def _people(frame: pl.DataFrame, facts: list[str]) -> pl.DataFrame:
-    ids = [frame["author_id"].alias("person_id")]
-    if "addressee" in frame.columns:
-        ids.append(frame["addressee"].alias("person_id"))
+    ids = [frame[name].alias("person_id") for name in ("author_id", "addressee") if name in frame.columns]
     everyone = pl.concat(ids).drop_nulls().unique().sort().to_frame()
     last = [pl.col(f"who:{name}").drop_nulls().last().alias(name) for name in facts]
-    known = frame.drop_nulls("author_id").group_by("author_id").agg(last).rename({"author_id": "person_id"})
+    known = frame.drop_nulls("author_id").group_by(person_id="author_id").agg(last)
     people = everyone.join(known, on="person_id", how="left", maintain_order="left")
     if "name" not in facts:
         people = people.with_columns(pl.col("person_id").alias("name"))
     if "opt_out" in facts:
-        people = people.with_columns(_is_true("opt_out").alias("opt_out"))
+        people = people.with_columns(is_true("opt_out").alias("opt_out"))
     if "kind" in facts:
-        word = pl.col("kind").str.to_lowercase()
-        bot = pl.when(word.is_in([*_TRUE, "bot", "app"])).then(pl.lit("bot"))
-        people = people.with_columns(
-            bot.when(word.is_in(["system", "service"])).then(pl.lit("system")).otherwise(pl.lit("human")).alias("kind")
-        )
+        bot = is_true("kind") | pl.col("kind").str.to_lowercase().is_in(["bot", "app"])
+        system = pl.col("kind").str.to_lowercase().is_in(["system", "service"])
+        kind = pl.when(bot).then(pl.lit("bot")).when(system).then(pl.lit("system")).otherwise(pl.lit("human"))
+        people = people.with_columns(kind.alias("kind"))
     return people
 
 
-def _spells(frame: pl.DataFrame, attributes: list[str], rows: _Rows) -> pl.DataFrame:
-    """Runs of equal values over each person's dated posts."""
-    spells = [TABLES["roles"].empty()]
-    for name in attributes:
-        seen = frame.select("author_id", "created_at", pl.col(f"is:{name}").alias("value")).drop_nulls()
-        spells.append(spells_from_sightings(seen, name, rows=rows))
-    return pl.concat(spells)
-
-
-def spells_from_sightings(seen: pl.DataFrame, attribute: str, *, rows: _Rows) -> pl.DataFrame:
+def _spells_from_sightings(log: Collector, seen: pl.DataFrame, attribute: str) -> pl.DataFrame:
     """Spells of one attribute from ``author_id, created_at, value``: a value holds from its first sighting to the next
     change. Where one moment shows several values the most frequent wins, then the first in the alphabet.
     """
@@ -465,61 +400,30 @@ def spells_from_sightings(seen: pl.DataFrame, attribute: str, *, rows: _Rows) ->
     moments = ordered.unique(["author_id", "created_at"], keep="first", maintain_order=True)
     clashes = ordered.height - moments.height
     if clashes:
-        rows.note("conflicting_attribute", f"{attribute}: two values at one moment; the more frequent kept", n=clashes)
+        told = f"{attribute}: two values at one moment; the more frequent kept"
+        log.note("posts", "conflicting_attribute", detail=told, n=clashes)
     changed = (pl.col("value") != pl.col("value").shift(1).over("author_id")).fill_null(True)
-    starts = moments.filter(changed)
-    return starts.select(
-        pl.col("author_id").alias("person_id"),
-        pl.lit(attribute).alias("attribute"),
+    return moments.filter(changed).select(
         "value",
-        pl.col("created_at").alias("valid_from"),
-        pl.col("created_at").shift(-1).over("author_id").alias("valid_to"),
-        pl.lit("inferred").alias("basis"),
+        person_id="author_id",
+        attribute=pl.lit(attribute),
+        valid_from="created_at",
+        valid_to=pl.col("created_at").shift(-1).over("author_id"),
+        basis=pl.lit("inferred"),
     )
 
 
-def _addressees(frame: pl.DataFrame) -> pl.DataFrame:
-    if "addressee" not in frame.columns:
-        return TABLES["mentions"].empty()
-    told = frame.drop_nulls("addressee")
-    return told.select("post_id", pl.col("addressee").alias("person_id"), pl.lit("structured").alias("basis"))
-
-
-def _signals(frame: pl.DataFrame) -> pl.DataFrame:
-    parts = [TABLES["signals"].empty().select("post_id", "kind", "n")]
-    if "accepted" in frame.columns:
-        parts.append(
-            frame.filter(_is_true("accepted")).select(
-                "post_id", pl.lit("accept").alias("kind"), pl.lit(1, pl.Int64).alias("n")
-            )
-        )
-    if "likes" in frame.columns:
-        n = pl.col("likes").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
-        parts.append(frame.select("post_id", pl.lit("like").alias("kind"), n.alias("n")).filter(pl.col("n") > 0))
-    return pl.concat(parts)
-
-
-def _capabilities(frame: pl.DataFrame, given: Sequence[str], attributes: list[str]) -> dict[str, str]:
-    has = {name: name in given for name in FIELDS}
-    levels = dict.fromkeys(CAPABILITIES, "no")
+def _capabilities(frame: pl.DataFrame, given: Sequence[str], attributes: bool) -> dict[str, str]:
     explicit = bool((frame["parent_basis"] == "explicit").any())
     threads = frame["thread_id"].n_unique() < frame.height
-    levels["reply_parent"] = "yes" if explicit else "partial" if threads else "no"
-    levels["threads"] = "yes" if threads else "no"
-    levels["exact_times"] = _time_level(frame["created_at"]) if has["created_at"] else "no"
-    yes = {
-        "space": "spaces",
-        "addressee": "mentions",
-        "text": "text",
-        "deleted_at": "deleted_posts",
-        "accepted": "acceptance",
+    found = {
+        "reply_parent": "yes" if explicit else "partial" if threads else "no",
+        "threads": "yes" if threads else "no",
+        "exact_times": _time_level(frame["created_at"]) if "created_at" in given else "no",
+        "org_attributes": "partial" if attributes else "no",
     }
-    partial = {"likes": "reactions", "edited_at": "edits"}
-    levels.update({capability: "yes" for name, capability in yes.items() if has[name]})
-    levels.update({capability: "partial" for name, capability in partial.items() if has[name]})
-    if attributes:
-        levels["org_attributes"] = "partial"
-    return levels
+    told = {capability: word for name, (capability, word) in _TELLS.items() if name in given}
+    return dict.fromkeys(CAPABILITIES, "no") | found | told
 
 
 def _time_level(times: pl.Series) -> str:

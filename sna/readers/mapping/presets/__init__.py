@@ -18,9 +18,9 @@ from sna.readers.mapping.sources import TableAt, list_tables, resolve_tables
 
 
 @lru_cache(maxsize=1)
-def _tables_of(container: Container, sep: str, escape: str) -> tuple[TableAt, ...]:
+def _tables_of(container: Container) -> tuple[TableAt, ...]:
     """Tables of a container, found once for all presets."""
-    return tuple(list_tables(container, dialect={"sep": sep, "escape": escape} if sep else {}))
+    return tuple(list_tables(container))
 
 
 def _recognise(container: Container, data: Mapping[str, Any]) -> str | None:
@@ -28,7 +28,7 @@ def _recognise(container: Container, data: Mapping[str, Any]) -> str | None:
     needed = rules.get("tables")
     if needed and any(name.lower().endswith((".sql", ".dump", ".xml", ".csv", ".tsv")) for name in container.names):
         try:
-            places = resolve_tables(_tables_of(container, "", ""), needed)
+            places = resolve_tables(_tables_of(container), needed)
         except SnaError:
             return None
         if places:
