@@ -163,7 +163,7 @@ def _reader(lines: Iterable[str], sep: str, escape: str | None) -> _csv.Reader:
     return csv.reader(lines, delimiter=sep, escapechar=escape, doublequote=escape is None, skipinitialspace=sep == " ")
 
 
-def load_csv(container: Container, name: str, dialect: Dialect) -> Loaded:
+def load_csv(container: Container, name: str, *, dialect: Dialect) -> Loaded:
     """One CSV as a table of text columns.
 
     Raises

@@ -43,11 +43,11 @@ def load_frame(data: object, dialect: Dialect = ANY) -> Loaded:
     """
     if isinstance(data, str | Path):
         with open_container(data) as container:
-            return load_member(container, _only_table(container), dialect)
+            return load_member(container, _only_table(container), dialect=dialect)
     return Loaded(_from_dataframe(data), "")
 
 
-def load_member(container: Container, name: str, dialect: Dialect = ANY) -> Loaded:
+def load_member(container: Container, name: str, *, dialect: Dialect = ANY) -> Loaded:
     """Load one member of an export; see `load_frame`."""
     suffix = Path(name).suffix.lower()
     head = container.peek(name, 4096)
@@ -61,7 +61,7 @@ def load_member(container: Container, name: str, dialect: Dialect = ANY) -> Load
             got="It is a binary file of another kind.",
             hint="export the table as CSV UTF-8",
         )
-    return load_csv(container, name, dialect)
+    return load_csv(container, name, dialect=dialect)
 
 
 def as_text(values: pl.Series, *, strip: bool = True) -> pl.Series:

@@ -99,7 +99,7 @@ class _Table:
     def drop(self, lost: pl.Expr, reason: str, *, detail: str = "") -> None:
         """Take rows out and log each, with what its column ``detail`` holds."""
         shown = pl.col(detail) if detail else detail
-        self.frame = self.log.drop("roles", self.frame, lost, reason, detail=shown)
+        self.frame = self.log.drop("roles", self.frame, lost=lost, reason=reason, detail=shown)
 
 
 def read_org(
@@ -166,7 +166,7 @@ def read_org(
     for name in [name for name in _DATES if name in table.frame.columns]:
         if table.frame.schema[name] == pl.String:
             table.frame = table.frame.with_columns(_filled(name).alias(name))
-        table.frame = read_times(table.log, table.frame, name, table="roles", strict=False, **how)
+        table.frame = read_times(table.log, table.frame, name=name, table="roles", strict=False, **how)
     _identify(table)
     if table.frame.is_empty():
         reasons = ", ".join(table.log.issues()["reason"].unique().sort()) or "no rows"

@@ -105,7 +105,7 @@ class Collector:
     def reject_rows(self, table: str, reason: str, *, file: str, positions: pl.Series) -> None:
         """Log many rows of the source that cannot be used, one issue for each position."""
         rows = positions.cast(pl.String).alias("_at").to_frame().with_columns(pl.lit(file).alias("_file"))
-        self.log_rows(table, rows, reason)
+        self.log_rows(table, rows, reason=reason)
 
     def derive_frame(self, table: str, frame: pl.DataFrame) -> None:
         """Keep many rows that follow from the source without being rows of it."""
@@ -134,8 +134,8 @@ class Collector:
         self,
         table: str,
         rows: pl.DataFrame,
-        reason: str | pl.Expr,
         *,
+        reason: str | pl.Expr,
         kind: str | pl.Expr = "rejected",
         detail: str | pl.Expr = "",
     ) -> None:
@@ -157,15 +157,15 @@ class Collector:
     def log_loaded(self, loaded: Loaded, table: str) -> None:
         """Log what could not be read of a loaded table, and count its lost rows."""
         rows = loaded.problems.rename({"position": "_at"}).with_columns(pl.lit(loaded.name).alias("_file"))
-        self.log_rows(table, rows, pl.col("reason"), kind=pl.col("kind"), detail=pl.col("detail"))
+        self.log_rows(table, rows, reason=pl.col("reason"), kind=pl.col("kind"), detail=pl.col("detail"))
 
     def drop(
         self,
         table: str,
         frame: pl.DataFrame,
+        *,
         lost: pl.Expr,
         reason: str,
-        *,
         kind: str = "rejected",
         detail: str | pl.Expr = "",
     ) -> pl.DataFrame:
@@ -173,7 +173,7 @@ class Collector:
         marked = frame.with_columns(lost.fill_null(False).alias("_lost"))
         if not marked["_lost"].any():
             return frame
-        self.log_rows(table, marked.filter("_lost"), reason, kind=kind, detail=detail)
+        self.log_rows(table, marked.filter("_lost"), reason=reason, kind=kind, detail=detail)
         return marked.filter(~pl.col("_lost")).drop("_lost")
 
     def issues(self) -> pl.DataFrame:

@@ -115,7 +115,7 @@ def _elements(cell: str | None) -> list[tuple[str, Any]]:
     return list(data.items()) if isinstance(data, dict) else [(str(i), item) for i, item in enumerate(data)]
 
 
-def compute_column(frame: pl.DataFrame, spec: Any, rules: Rules) -> pl.Series:
+def compute_column(frame: pl.DataFrame, spec: Any, *, rules: Rules) -> pl.Series:
     """One target column: a column name, or a mapping with ``col``, ``const``, ``template`` or ``coalesce``.
 
     The further keys of the mapping are applied in the order of `STEPS`.
@@ -130,7 +130,7 @@ def compute_column(frame: pl.DataFrame, spec: Any, rules: Rules) -> pl.Series:
 
 def _base(frame: pl.DataFrame, spec: Mapping[str, Any], rules: Rules) -> pl.Series:
     if "coalesce" in spec:
-        parts = [compute_column(frame, part, rules) for part in spec["coalesce"]]
+        parts = [compute_column(frame, part, rules=rules) for part in spec["coalesce"]]
         return pl.select(pl.coalesce(parts)).to_series()
     if "const" in spec:
         found = pl.lit(_text(spec["const"]))
@@ -210,7 +210,7 @@ STEPS: Mapping[str, Callable[[pl.Series, Mapping[str, Any], Rules], pl.Series]] 
 """What may follow the source of a column, in the order in which it is applied."""
 
 
-def raw_column(frame: pl.DataFrame, spec: Any, rules: Rules) -> pl.Series:
+def raw_column(frame: pl.DataFrame, spec: Any, *, rules: Rules) -> pl.Series:
     """A column as it was before its type was read."""
     plain = {k: v for k, v in spec.items() if k not in ("type", "format")} if isinstance(spec, dict) else spec
-    return compute_column(frame, plain, rules)
+    return compute_column(frame, plain, rules=rules)

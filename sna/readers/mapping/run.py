@@ -236,13 +236,15 @@ def _apply(run: _Run, rules: Rules, rule: Mapping[str, Any], table: Table, *, in
     for step in listed(rule.get("explode")):
         frame = explode_rows(frame, step)
     for name, spec in (rule.get("add") or {}).items():
-        frame = frame.with_columns(compute_column(frame, spec, rules).alias(name))
+        frame = frame.with_columns(compute_column(frame, spec, rules=rules).alias(name))
     if rule.get("where"):
         frame = frame.filter(matches(rule["where"], frame.columns))
     hidden = [("drop", "dropped_by_mapping"), ("private_when", "private_space")][: 1 if include_private else 2]
     for key, reason in hidden:
         if rule.get(key):
-            frame = run.log.drop(table.name, frame, matches(rule[key], frame.columns), reason, kind="withheld")
+            frame = run.log.drop(
+                table.name, frame, lost=matches(rule[key], frame.columns), reason=reason, kind="withheld"
+            )
     columns = [_column(run.log, rules, frame, rule, table, name).alias(name) for name in rule["columns"]]
     return _checked(run.log, pl.DataFrame([frame["_file"], frame["_at"], *columns]), rule, table)
 
@@ -253,12 +255,12 @@ def _column(
     """One column in the type of its table; times and words that cannot be read are logged and become null."""
     spec, dtype = rule["columns"][name], table.columns[name]
     lost, reason = None, "bad_time"
-    values = compute_column(frame, spec, rules)
+    values = compute_column(frame, spec, rules=rules)
     if dtype == TIME:
-        raw = raw_column(frame, spec, rules)
+        raw = raw_column(frame, spec, rules=rules)
         if not isinstance(values.dtype, pl.Datetime):
             values = compute_column(
-                frame, {**(spec if isinstance(spec, dict) else {"col": spec}), "type": "time"}, rules
+                frame, {**(spec if isinstance(spec, dict) else {"col": spec}), "type": "time"}, rules=rules
             )
         lost = values.is_null() & raw.is_not_null() & ~raw.is_in(["0", "0000-00-00 00:00:00"]).fill_null(True)
     elif dtype == pl.Int64:
@@ -269,7 +271,7 @@ def _column(
         lost, reason = ~values.is_in(list(table.values[name])).fill_null(True), f"unknown_{name}"
         values = values.set(lost, None)
     if lost is not None and lost.any():
-        log.log_rows(table.name, frame.filter(lost), reason, kind="repaired")
+        log.log_rows(table.name, frame.filter(lost), reason=reason, kind="repaired")
     return values
 
 
@@ -280,13 +282,13 @@ def _checked(log: Collector, result: pl.DataFrame, rule: Mapping[str, Any], tabl
     if table.name == "people":
         result = result.filter(~missing)
     else:
-        result = log.drop(table.name, result, missing, "missing_value")
+        result = log.drop(table.name, result, lost=missing, reason="missing_value")
     key = rule.get("dedupe_key")
     if key:
         latest = "edited_at" if "edited_at" in result.columns else "_file"
         order = [*key, latest, "_file", "_at"]
         result = result.sort(order, descending=[name == "edited_at" for name in order], nulls_last=True)
-        result = log.drop(table.name, result, ~pl.struct(key).is_first_distinct(), "duplicate_row")
+        result = log.drop(table.name, result, lost=~pl.struct(key).is_first_distinct(), reason="duplicate_row")
     return result
 
 

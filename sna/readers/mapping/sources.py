@@ -99,7 +99,7 @@ def load_tables(
             tables = _xml_tables(container, member)
             loaded |= {(member, p.name): Loaded(text_frame(tables[p.name][1], p.columns), member) for p in here}
         else:
-            loaded[member, here[0].name] = load_member(container, member, dialect)
+            loaded[member, here[0].name] = load_member(container, member, dialect=dialect)
     return loaded
 
 

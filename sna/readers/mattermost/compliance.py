@@ -75,7 +75,7 @@ def read_compliance_csv(container: Container, options: ReadOptions) -> Forum:
     state = _Compliance(log, options, _Members(log))
     names = _csv_files(container)
     for name in show_progress(names, options, what="Mattermost compliance files", total=len(names)):
-        for row, position in _rows(log, load_member(container, name, Dialect(header=True))):
+        for row, position in _rows(log, load_member(container, name, dialect=Dialect(header=True))):
             _take_row(state, row, name, position)
     for post_id, (_, row, file, at) in state.posts.items():
         _add_post(state, post_id, row, file, at)

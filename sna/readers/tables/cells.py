@@ -22,7 +22,7 @@ def pick_columns(loaded: Loaded, columns: Mapping[str, pl.Series]) -> pl.DataFra
 
 
 def read_times(
-    log: Collector, frame: pl.DataFrame, name: str, *, table: str = "posts", strict: bool = True, **how: Any
+    log: Collector, frame: pl.DataFrame, *, name: str, table: str = "posts", strict: bool = True, **how: Any
 ) -> pl.DataFrame:
     """The frame with the column ``name`` read as times (see `parse_times`); what cannot be read is null and logged.
 
@@ -42,7 +42,7 @@ def read_times(
         )
     if bad.any():
         shown = pl.lit(f"{name} ") + pl.col(name).cast(pl.String)
-        log.log_rows(table, frame.filter(bad), "bad_time", kind="repaired", detail=shown)
+        log.log_rows(table, frame.filter(bad), reason="bad_time", kind="repaired", detail=shown)
     return frame.with_columns(times.alias(name))
 
 

@@ -83,9 +83,9 @@ def read_edges(
     log = Collector(platform)
     log.log_loaded(loaded, "posts")
     if at is not None:
-        frame = read_times(log, frame, "at", time_format=time_format, timezone=timezone)
+        frame = read_times(log, frame, name="at", time_format=time_format, timezone=timezone)
     lost = pl.col("source").is_null() | pl.col("target").is_null()
-    frame = log.drop("posts", frame, lost, "missing_value")
+    frame = log.drop("posts", frame, lost=lost, reason="missing_value")
     if frame.is_empty():
         raise ReadError(f"{loaded.name or 'The table'} must hold ties.", got="No row has a source and a target.")
     _fill(log, _name_messages(log, frame))

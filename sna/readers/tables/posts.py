@@ -142,7 +142,7 @@ def read_table(
     log.log_loaded(loaded, "posts")
     frame = _pick(log, loaded, {**columns, **facts}, null_values=null_values, strip=strip)
     for name in [name for name in frame.columns if _is_time(name)]:
-        frame = read_times(log, frame, name, time_format=time_format, timezone=timezone)
+        frame = read_times(log, frame, name=name, time_format=time_format, timezone=timezone)
     frame = _mark_kinds(log, frame, kinds or {})
     frame = _drop_unusable(log, frame, file=loaded.name, include_private=include_private)
     frame = _link_posts(_name_posts(log, frame)).rename({"thread": "thread_id", "author": "author_id"})
@@ -279,15 +279,16 @@ def _mark_kinds(log: Collector, frame: pl.DataFrame, kinds: Mapping[str, str]) -
 def _drop_unusable(log: Collector, frame: pl.DataFrame, *, file: str, include_private: bool) -> pl.DataFrame:
     has_id = "post_id" in frame.columns
     if "private" in frame.columns and not include_private:
-        frame = log.drop("posts", frame, is_true("private"), "private_space", kind="withheld")
+        frame = log.drop("posts", frame, lost=is_true("private"), reason="private_space", kind="withheld")
     if has_id:
-        frame = log.drop("posts", frame, pl.col("post_id").is_null(), "missing_id")
+        frame = log.drop("posts", frame, lost=pl.col("post_id").is_null(), reason="missing_id")
     order = [name for name in frame.columns if not name.startswith("_")]
     first = [name for name in ("created_at", "post_id", "thread", "author") if name in order]
     frame = frame.sort([*first, *(n for n in order if n not in first)], nulls_last=True, maintain_order=True)
     if has_id:
         shown = pl.lit("post_id ") + pl.col("post_id")
-        frame = log.drop("posts", frame, ~pl.col("post_id").is_first_distinct(), "duplicate_id", detail=shown)
+        again = ~pl.col("post_id").is_first_distinct()
+        frame = log.drop("posts", frame, lost=again, reason="duplicate_id", detail=shown)
     nameless = frame["author"].null_count()
     if nameless:
         told = f"{nameless:,} posts have no author; kept without one"
