@@ -1,8 +1,8 @@
 from .collect import Reader as Reader
 from .collect import ReadOptions as ReadOptions
 from .discourse.database import read_discourse_database as read_discourse_database
-from .mapping.run import MappingGuess as MappingGuess
-from .mapping.run import guess_mapping as guess_mapping
+from .mapping.guess import MappingGuess as MappingGuess
+from .mapping.guess import guess_mapping as guess_mapping
 from .mapping.run import list_presets as list_presets
 from .mapping.run import read_mapped as read_mapped
 from .mapping.run import validate_mapping as validate_mapping
