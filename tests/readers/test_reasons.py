@@ -10,7 +10,7 @@ PACKAGE = Path(sna.__file__).parent
 SOURCES = [path for floor in ("formats", "readers", "people") for path in sorted((PACKAGE / floor).rglob("*.py"))]
 SOURCES.remove(PACKAGE / "people" / "privacy.py")
 AT = {"reject": (1, 0), "withhold": (1,), "reject_rows": (1,), "note": (0, 1), "drop": (1,), "make_issues": (1,)}
-AT |= {"log": (2,), "_split": (3,), "_refused": (4,), "refuse": (0,)}
+AT |= {"log": (2,), "list_problems": (0,), "_split": (3,), "_refused": (4,), "refuse": (0,)}
 """Where a call that logs an issue has its reason."""
 
 
@@ -33,7 +33,7 @@ def written():
             if not isinstance(node, ast.Call):
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name == "drop" and getattr(node.func.value, "id", "") not in ("table", "rows"):
+            if name == "drop" and getattr(node.func.value, "id", "") != "table":
                 continue
             given = [word for at in AT.get(name, ()) if at < len(node.args) for word in words(node.args[at])]
             given += [word for key in node.keywords if key.arg == "reason" for word in words(key.value)]
