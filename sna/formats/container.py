@@ -1,7 +1,7 @@
 """Open an export safely, whatever it is packed in: a folder, one file, zip, tar, 7z; gzip, bzip2 and xz inside.
 
-Nothing is ever unpacked to disk. Limits stop archive bombs; encrypted, linked, duplicated or escaping members are
-refused. Readers see a `Container`: names and streams.
+Only a 7z archive is unpacked to disk, into a temporary folder. Limits stop archive bombs; encrypted, linked, duplicated
+or escaping members are refused. Readers see a `Container`: names and streams.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import IO, cast
 
 from sna.errors import ReadError
@@ -145,7 +147,8 @@ def open_container(path: str | Path, *, limits: Limits = LIMITS) -> Iterator[Con
             with _open_zip(root) as archive:
                 yield _zip(root, archive, limits)
         elif head.startswith(b"7z\xbc\xaf\x27\x1c"):
-            yield _sevenzip(root, limits)
+            with TemporaryDirectory(prefix="sna-") as folder:
+                yield _sevenzip(root, Path(folder), limits)
         elif _is_tar(root, limits):
             with _tar_stream(root, limits) as stream, tarfile.open(fileobj=stream, mode="r:") as bundle:
                 yield _tar(root, bundle, limits)
@@ -159,28 +162,46 @@ def open_container(path: str | Path, *, limits: Limits = LIMITS) -> Iterator[Con
         ) from error
 
 
+@dataclass(frozen=True)
+class _Member:
+    """One file of an export: its name there, its size unpacked, and how to open it."""
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes]]
+
+    def stream(self, limits: Limits) -> IO[bytes]:
+        """Its bytes; gzip, bzip2 or xz is unpacked on the fly when name and first bytes say so."""
+        raw = self.open()
+        packed = PurePosixPath(self.name).suffix.lower() in _PACKED
+        return _unwrapped(raw, self.name, self.size, limits) if packed else raw
+
+
+def _file(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _container(root: Path, kind: str, members: dict[str, _Member], limits: Limits) -> Container:
+    return Container(root, kind, tuple(sorted(members)), limits, lambda name: members[name].stream(limits))
+
+
 def _folder(root: Path, limits: Limits) -> Container:
-    files: dict[str, Path] = {}
+    files: dict[str, _Member] = {}
     for item in sorted(root.rglob("*")):
         name = item.relative_to(root).as_posix()
         if item.is_file() and not item.is_symlink() and not _is_litter(name):
-            files[name if (plain := _plain_name(name)) in files else plain] = item
+            key = name if (plain := _plain_name(name)) in files else plain
+            files[key] = _Member(item.name, item.stat().st_size, partial(_file, item))
         if len(files) > limits.members:
             raise _too_many(root, limits)
     if not files:
         raise ReadError(f"{root} must hold an export.", got="The folder is empty.", hint="check the path")
-
-    def opener(name: str) -> IO[bytes]:
-        return _unpacked(files[name].open("rb"), files[name].name, files[name].stat().st_size, limits)
-
-    return Container(root, "folder", tuple(sorted(files)), limits, opener)
+    return _container(root, "folder", files, limits)
 
 
 def _single(root: Path, limits: Limits) -> Container:
-    def opener(_: str) -> IO[bytes]:
-        return _unpacked(root.open("rb"), root.name, root.stat().st_size, limits)
-
-    return Container(root, "file", (_plain_name(root.name),), limits, opener)
+    member = _Member(root.name, root.stat().st_size, partial(_file, root))
+    return _container(root, "file", {_plain_name(root.name): member}, limits)
 
 
 def _open_zip(root: Path) -> zipfile.ZipFile:
@@ -192,9 +213,13 @@ def _open_zip(root: Path) -> zipfile.ZipFile:
 
 
 def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
-    infos = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(info.filename)]
-    _check_members(root, [(info.orig_filename, info.file_size) for info in infos], limits)
-    by_name = {_plain_name(info.filename): info for info in infos}
+    def opener(info: zipfile.ZipInfo) -> IO[bytes]:
+        stream = _Limited(archive.open(info), info.filename, info.compress_size, limits)
+        return cast("IO[bytes]", io.BufferedReader(stream))
+
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    members = [_Member(info.orig_filename, info.file_size, partial(opener, info)) for info in infos]
+    checked = _checked(root, "zip", members, limits)
     for info in infos:
         if info.flag_bits & 0x1:
             raise ReadError(
@@ -202,13 +227,7 @@ def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
             )
         if stat.S_ISLNK(info.external_attr >> 16):
             raise ReadError(f"{root.name} must hold plain files only.", got=f"{info.filename} is a link.")
-
-    def opener(name: str) -> IO[bytes]:
-        info = by_name[name]
-        stream = _Limited(archive.open(info), name, info.compress_size, limits)
-        return _unpacked(cast("IO[bytes]", io.BufferedReader(stream)), info.filename, info.file_size, limits)
-
-    return Container(root, "zip", tuple(sorted(by_name)), limits, opener)
+    return checked
 
 
 def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
@@ -218,60 +237,49 @@ def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
             raise _too_many(root, limits)
         if member.issym() or member.islnk() or member.isdev():
             raise ReadError(f"{root.name} must hold plain files only.", got=f"{member.name} is a link or device.")
-        if member.isfile() and not _is_litter(member.name):
-            members.append(member)
-    _check_members(root, [(member.name, member.size) for member in members], limits)
-    by_name = {_plain_name(member.name): member for member in members}
-
-    def opener(name: str) -> IO[bytes]:
-        stream = bundle.extractfile(by_name[name])
-        if stream is None:
-            raise ReadError(f"{name} must be a plain file.", got="It has no content.")
-        return _unpacked(stream, by_name[name].name, by_name[name].size, limits)
-
-    return Container(root, "tar", tuple(sorted(by_name)), limits, opener)
+        if member.isfile():
+            opener = cast("Callable[[], IO[bytes]]", partial(bundle.extractfile, member))
+            members.append(_Member(member.name, member.size, opener))
+    return _checked(root, "tar", members, limits)
 
 
 def _tar_stream(root: Path, limits: Limits) -> IO[bytes]:
     """The tar itself, unpacked on the fly when it is gzip, bzip2 or xz."""
-    raw = root.open("rb")
-    return _unwrapped(raw, root.name, root.stat().st_size, limits)
+    return _unwrapped(root.open("rb"), root.name, root.stat().st_size, limits)
 
 
-def _sevenzip(root: Path, limits: Limits) -> Container:
-    members = [(name, size) for name, size in sevenzip.list_members(root) if not _is_litter(name)]
-    _check_members(root, members, limits)
-    by_name = {_plain_name(name): name for name, _ in members}
-    sizes = dict(members)
-
-    def opener(name: str) -> IO[bytes]:
-        member = by_name[name]
-        stream = _Limited(sevenzip.open_member(root, member), name, root.stat().st_size, limits)
-        return _unpacked(cast("IO[bytes]", io.BufferedReader(stream, 1 << 20)), member, sizes[member], limits)
-
-    return Container(root, "7z", tuple(sorted(by_name)), limits, opener)
+def _sevenzip(root: Path, folder: Path, limits: Limits) -> Container:
+    listed = sevenzip.list_members(root)
+    members = [_Member(name, size, partial(_file, folder / name)) for name, size in listed]
+    checked = _checked(root, "7z", members, limits)
+    sevenzip.unpack_members(root, [name for name, _ in listed if not _is_litter(name)], into=folder)
+    return checked
 
 
-def _check_members(root: Path, members: list[tuple[str, int]], limits: Limits) -> None:
+def _checked(root: Path, kind: str, found: list[_Member], limits: Limits) -> Container:
+    """The members of an archive, refused when a name or a size could do harm."""
+    members: dict[str, _Member] = {}
+    for member in found:
+        if _is_litter(member.name):
+            continue
+        name = member.name.replace("\\", "/")
+        if name.startswith("/") or ".." in PurePosixPath(name).parts or re.match(r"^[A-Za-z]:", name):
+            raise ReadError(f"Names in {root.name} must stay inside it.", got=f"Found {member.name!r}.")
+        if members.setdefault(_plain_name(name), member) is not member:
+            raise ReadError(f"Names in {root.name} must be unique.", got=f"{member.name!r} occurs twice.")
+        if member.size > limits.member_bytes:
+            most = f"{limits.member_bytes:,}"
+            raise ReadError(f"A file in {root.name} may have {most} bytes.", got=f"{member.name!r}: {member.size:,}.")
     if not members:
         raise ReadError(f"{root.name} must hold an export.", got="The archive is empty.", hint="export it again")
     if len(members) > limits.members:
         raise _too_many(root, limits)
-    seen: set[str] = set()
-    for raw, size in members:
-        name = raw.replace("\\", "/")
-        if name.startswith("/") or ".." in PurePosixPath(name).parts or re.match(r"^[A-Za-z]:", name):
-            raise ReadError(f"Names in {root.name} must stay inside it.", got=f"Found {raw!r}.")
-        if _plain_name(name) in seen:
-            raise ReadError(f"Names in {root.name} must be unique.", got=f"{raw!r} occurs twice.")
-        seen.add(_plain_name(name))
-        if size > limits.member_bytes:
-            raise ReadError(f"A file in {root.name} may have {limits.member_bytes:,} bytes.", got=f"{raw!r}: {size:,}.")
-    total = sum(size for _, size in members)
+    total = sum(member.size for member in members.values())
     if total > limits.total_bytes:
         raise ReadError(f"{root.name} may unpack to {limits.total_bytes:,} bytes.", got=f"{total:,} bytes.")
     if total > max(limits.ratio_from_bytes, limits.ratio * root.stat().st_size):
         raise _bomb(root.name, limits)
+    return _container(root, kind, members, limits)
 
 
 def _too_many(root: Path, limits: Limits) -> ReadError:
@@ -288,11 +296,6 @@ def _plain_name(name: str) -> str:
     clean = _ODD.sub("\ufffd", name.replace("\\", "/").removeprefix("./"))
     suffix = PurePosixPath(clean).suffix.lower()
     return clean[: -len(suffix)] if suffix in _PACKED else clean
-
-
-def _unpacked(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]:
-    """Unpack gzip, bzip2 or xz on the fly when name and first bytes say so."""
-    return _unwrapped(raw, name, size, limits) if PurePosixPath(name).suffix.lower() in _PACKED else raw
 
 
 def _unwrapped(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -39,6 +41,7 @@ _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _EPOCH_RANGES = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13), "epoch_us": (1e14, 1e16)}
 _DISCORD_EPOCH_MS = 1_420_070_400_000
 _EXCEL_EPOCH_DAYS = 25_569
+_MAIL_YEARS = range(1980, 2200)
 _LATEST_US = 253_402_300_800_000_000
 
 TIME_FORMATS = (
@@ -92,6 +95,17 @@ def parse_times(values: pl.Series, *, time_format: str | None = None, timezone: 
     if time_format is None:
         return _from_any_text(text, timezone)
     return _from_text(text, time_format, timezone)
+
+
+def iso_time(column: str) -> pl.Expr:
+    """A column of ISO-8601 text as times in UTC, where no zone means UTC; null where it is none.
+
+    Examples
+    --------
+    >>> pl.DataFrame({"at": ["2024-05-01T12:00:00.5+02:00", "?"]}).select(iso_time("at").dt.hour())["at"].to_list()
+    [10, None]
+    """
+    return pl.col(column).map_batches(lambda text: parse_times(text, time_format="iso"), return_dtype=TIME)
 
 
 def check_time_format(time_format: str | None, timezone: str) -> None:
@@ -288,3 +302,19 @@ def _from_pattern(text: pl.Series, pattern: str, timezone: str) -> pl.Series:
     except pl.exceptions.PolarsError as error:
         raise ParameterError("time_format must be a strftime pattern.", got=f"Got {pattern!r}: {error}.") from error
     return found.cast(TIME) if "%z" in pattern else _to_utc(found, timezone)
+
+
+def from_mail_date(value: str) -> datetime | None:
+    """Date of a mail header (RFC 5322 and older spellings) to UTC; None when it is none or of no year of mail.
+
+    Examples
+    --------
+    >>> from_mail_date("Fri, 1 Mar 2024 10:00:00 +0100"), from_mail_date("yesterday")
+    (datetime.datetime(2024, 3, 1, 9, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        found = parsedate_to_datetime(value.strip())
+        moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.year in _MAIL_YEARS else None

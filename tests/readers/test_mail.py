@@ -19,7 +19,8 @@ import pytest
 import sna
 from sna.errors import SnaError
 from sna.readers.mail.messages import decode, decode_words, mail_text, parse_mail
-from sna.readers.mail.senders import Sender, identify, is_automatic_reply, parse_sender, read_sender
+from sna.readers.mail.rewritten import find_authors, read_origin
+from sna.readers.mail.senders import Sender, identify, is_automatic_reply, parse_sender
 from sna.readers.mail.text import base_subject, own_words
 from sna.readers.mail.threads import Letter, Place, thread_mails
 
@@ -411,7 +412,7 @@ def test_lists_that_put_themselves_in_from_do_not_merge_people(tmp_path):
 
 
 def test_somebody_called_via_without_a_list_keeps_the_address():
-    assert read_sender({"from": "Ann via Ops <a@x.org>", "cc": "b@x.org"}).address == "a@x.org"
+    assert find_authors([read_origin({"from": "Ann via Ops <a@x.org>", "cc": "b@x.org"})])[0].address == "a@x.org"
 
 
 def test_machines_are_bots_and_vacation_notes_are_withheld(tmp_path):

@@ -17,27 +17,7 @@ from sna.readers.discourse.csv import take_csvs
 from sna.readers.discourse.forum import make_forum
 from sna.readers.discourse.tables import COLUMNS, OWN, Tables
 
-CAPABILITIES = {
-    "reply_parent": "yes",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "yes",
-    "reactions": "yes",
-    "reaction_times": "yes",
-    "acceptance": "yes",
-    "acceptance_time": "yes",
-    "reads": "yes",
-    "logins": "yes",
-    "roster": "yes",
-    "memberships": "yes",
-    "platform_role": "yes",
-    "org_attributes": "partial",
-    "deleted_posts": "yes",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
-}
-_LOWERED = {
+_RESTS_ON = {
     "spaces": ("topics", "no"),
     "mentions": ("user_actions", "partial"),
     "reactions": ("post_actions", "no"),
@@ -50,6 +30,8 @@ _LOWERED = {
     "org_attributes": ("user_custom_fields", "no"),
 }
 """Capability: the table it rests on, and its level when the source has no such table."""
+_ALWAYS = ("reply_parent", "threads", "acceptance", "acceptance_time", "deleted_posts", "text", "exact_times")
+CAPABILITIES = dict.fromkeys((*_ALWAYS, *_RESTS_ON), "yes") | {"org_attributes": "partial", "edits": "partial"}
 
 _COPY = re.compile(rb'COPY (?:"?[\w$]+"?\.)?"?(\w+)"? \(([^)]*)\) FROM stdin;', re.IGNORECASE)
 _POSTS = re.compile(rb'(?:COPY|CREATE TABLE) (?:"?[\w$]+"?\.)?"?posts"? \([^;]{0,5000}?\bpost_number\b', re.IGNORECASE)
@@ -73,7 +55,7 @@ def allowed_columns(table: str) -> tuple[str, ...]:
 def lowered_capabilities(seen: Sequence[str]) -> dict[str, str]:
     """The capability record of a source that has these tables only."""
     levels = dict(CAPABILITIES)
-    levels.update({name: level for name, (table, level) in _LOWERED.items() if table not in seen})
+    levels.update({name: level for name, (table, level) in _RESTS_ON.items() if table not in seen})
     return levels
 
 

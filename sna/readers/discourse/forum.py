@@ -7,10 +7,11 @@ from datetime import datetime
 
 import polars as pl
 
+from sna.formats.times import iso_time
 from sna.forum import Forum
 from sna.readers.collect import Collector, ReadOptions
 from sna.readers.discourse.people import people_frame, role_spells, usernames, write_memberships
-from sna.readers.discourse.tables import Tables, is_true, merged_rows, moment, preferred_first
+from sna.readers.discourse.tables import Tables, is_true, merged_rows, preferred_first
 from sna.schema import TIME
 
 _SMALL_ACTION, _WHISPER = "3", "4"
@@ -121,32 +122,23 @@ def _write_posts(posts: pl.DataFrame, collector: Collector) -> None:
     """Add the posts with their parents, and say which parents or times could not be used."""
     made = _with_parents(posts)
     for post, number in made.filter("_lost").select("id", "reply_to_post_number").sort("id").iter_rows():
-        collector.note(
-            "posts",
-            "parent_missing",
-            kind="repaired",
-            position=f"post_id {post}",
-            detail=f"reply to post number {number}",
-        )
+        place, lost = f"post_id {post}", f"reply to post number {number}"
+        collector.note("posts", "parent_missing", kind="repaired", position=place, detail=lost)
+    changed = pl.coalesce(iso_time("last_version_at"), iso_time("updated_at"))
+    by_author = pl.when(is_true("user_deleted")).then(iso_time("updated_at"))
     written = made.select(
-        pl.col("id").alias("post_id"),
-        pl.col("topic_id").alias("thread_id"),
         "parent_id",
         "parent_basis",
-        pl.col("user_id").alias("author_id"),
-        moment("created_at").alias("created_at"),
         "space",
-        pl.when(pl.col("_root")).then(pl.lit("root")).otherwise(pl.lit("reply")).alias("kind"),
-        pl.when(pl.col("_root")).then(pl.col("title")).alias("title"),
         "text",
-        pl.when(pl.col("version").cast(pl.Int64, strict=False) > 1)
-        .then(pl.coalesce(moment("last_version_at"), moment("updated_at")))
-        .alias("edited_at"),
-        pl.coalesce(
-            moment("deleted_at"),
-            pl.when(is_true("user_deleted")).then(moment("updated_at")),
-            moment("topic_deleted_at"),
-        ).alias("deleted_at"),
+        post_id="id",
+        thread_id="topic_id",
+        author_id="user_id",
+        created_at=iso_time("created_at"),
+        kind=pl.when("_root").then(pl.lit("root")).otherwise(pl.lit("reply")),
+        title=pl.when("_root").then("title"),
+        edited_at=pl.when(pl.col("version").cast(pl.Int64, strict=False) > 1).then(changed),
+        deleted_at=pl.coalesce(iso_time("deleted_at"), by_author, iso_time("topic_deleted_at")),
     )
     for post in written.filter(pl.col("created_at").is_null())["post_id"].sort():
         collector.note("posts", "bad_time", position=f"post_id {post}")
@@ -155,47 +147,25 @@ def _write_posts(posts: pl.DataFrame, collector: Collector) -> None:
 
 def _with_parents(posts: pl.DataFrame) -> pl.DataFrame:
     """Recorded reply, else the first post quoted, else (by rule) the topic's first post; and how we know."""
+    number = pl.col("post_number").cast(pl.Int64, strict=False)
     index = posts.filter(pl.col("id").is_first_distinct() & pl.col("post_number").is_not_null())
-    index = index.sort(pl.col("id").cast(pl.Int64, strict=False), "id", nulls_last=True).unique(
-        ["topic_id", "post_number"], keep="first", maintain_order=True
-    )
-    places = index.select("topic_id", pl.col("post_number").alias("_number"), pl.col("id").alias("_at"))
-
-    def find(number: pl.Expr, name: str) -> pl.Series:
-        keys = posts.select("topic_id", number.cast(pl.String).alias("_number"))
-        found = keys.join(places, on=["topic_id", "_number"], how="left", maintain_order="left")
-        return found["_at"].alias(name)
-
-    numbers = {"_reply": "reply_to_post_number", "_quote": "quote_post_number"}
-    wide = posts.with_columns(
-        *(find(pl.col(column), name) for name, column in numbers.items()), find(pl.lit("1"), "_first")
-    )
-    replies = pl.col("reply_to_post_number").is_not_null()
-    root = pl.col("post_number").eq_missing("1")
-    earlier = pl.col("quote_post_number").cast(pl.Int64, strict=False) < pl.col("post_number").cast(
-        pl.Int64, strict=False
-    )
-    quoted = pl.col("_quote").is_not_null() & earlier.fill_null(False)
-    return wide.with_columns(
-        root.alias("_root"),
-        (replies & pl.col("_reply").is_null() & ~root).alias("_lost"),
-        pl.when(root)
-        .then(None)
-        .when(replies)
-        .then("_reply")
-        .when(quoted)
-        .then("_quote")
-        .otherwise("_first")
-        .alias("parent_id"),
-    ).with_columns(
-        pl.when(pl.col("parent_id").is_null())
-        .then(pl.lit("none"))
-        .when(replies)
-        .then(pl.lit("explicit"))
-        .when(quoted)
-        .then(pl.lit("quote"))
-        .otherwise(pl.lit("root_default"))
-        .alias("parent_basis"),
+    index = index.sort(pl.col("id").cast(pl.Int64, strict=False), "id", nulls_last=True)
+    places = index.unique(["topic_id", "post_number"], keep="first", maintain_order=True)
+    wide = posts.with_columns(_one=pl.lit("1"))
+    for column, name in (("reply_to_post_number", "_reply"), ("quote_post_number", "_quote"), ("_one", "_first")):
+        found = places.select("topic_id", pl.col("post_number").alias(column), pl.col("id").alias(name))
+        wide = wide.join(found, on=["topic_id", column], how="left", maintain_order="left")
+    root, replies = pl.col("post_number").eq_missing("1"), pl.col("reply_to_post_number").is_not_null()
+    earlier = pl.col("quote_post_number").cast(pl.Int64, strict=False) < number
+    rules = {"none": root, "explicit": replies, "quote": pl.col("_quote").is_not_null() & earlier}
+    basis = pl.coalesce(*(pl.when(rule).then(pl.lit(name)) for name, rule in rules.items()), pl.lit("root_default"))
+    parents = {"explicit": "_reply", "quote": "_quote", "root_default": "_first"}
+    return (
+        wide.with_columns(parent_basis=basis, _root=root, _lost=replies & pl.col("_reply").is_null() & ~root)
+        .with_columns(parent_id=pl.coalesce(pl.when(parent_basis=name).then(at) for name, at in parents.items()))
+        .with_columns(
+            parent_basis=pl.when(pl.col("parent_id").is_not_null()).then("parent_basis").otherwise(pl.lit("none"))
+        )
     )
 
 
@@ -214,22 +184,15 @@ def _note_incomplete(tables: Tables, topics: pl.DataFrame, collector: Collector)
 
 def _write_mentions(tables: Tables, posts: pl.DataFrame, collector: Collector) -> None:
     """Mentions the database recorded, then those marked in the text that it did not."""
-    kept = posts.select(pl.col("id").alias("post_id")).unique()
-    recorded = tables.get("user_actions").filter(pl.col("action_type") == "7")
-    structured = recorded.select(
-        pl.col("target_post_id").alias("post_id"),
-        pl.col("user_id").alias("person_id"),
-        pl.lit("structured").alias("basis"),
-    )
+    kept = posts.select(post_id="id").unique()
+    recorded = tables.get("user_actions").filter(action_type="7")
+    structured = recorded.select(post_id="target_post_id", person_id="user_id", basis=pl.lit("structured"))
     marked = tables.get("post_mentions").with_columns(pl.col("username").str.to_lowercase()).unique()
     marked = marked.join(kept, on="post_id", how="semi").join(usernames(tables), on="username", how="left")
-    for post, name in (
-        marked.filter(pl.col("person_id").is_null()).select("post_id", "username").sort(pl.all()).iter_rows()
-    ):
+    lost = marked.filter(pl.col("person_id").is_null()).select("post_id", "username")
+    for post, name in lost.sort(pl.all()).iter_rows():
         collector.reject("mentions", "unknown_person", file="", position=f"post_id {post}", detail=f"@{name}")
-    text = marked.filter(pl.col("person_id").is_not_null()).select(
-        "post_id", "person_id", pl.lit("markup").alias("basis")
-    )
+    text = marked.filter(pl.col("person_id").is_not_null()).select("post_id", "person_id", basis=pl.lit("markup"))
     both = pl.concat([structured.join(kept, on="post_id", how="semi"), text])
     collector.add_frame("mentions", both.unique(["post_id", "person_id"], keep="first", maintain_order=True))
 
@@ -239,14 +202,15 @@ def _write_signals(signals: pl.DataFrame, hidden: pl.Series, collector: Collecto
     collector.add_frame("signals", _told(signals, private, "private_space", collector))
 
 
-def _signal(post: pl.Expr, kind: pl.Expr, person: pl.Expr, at: pl.Expr, n: pl.Expr | None = None) -> list[pl.Expr]:
-    return [
-        post.alias("post_id"),
-        person.cast(pl.String).alias("person_id"),
-        kind.alias("kind"),
-        at.alias("at"),
-        (pl.lit(1, pl.Int64) if n is None else n).alias("n"),
-    ]
+_NEVER = pl.lit(None, TIME)
+
+
+def _signal(
+    post: str, kind: pl.Expr, person: str | None, *, at: pl.Expr = _NEVER, n: pl.Expr | int = 1
+) -> list[pl.Expr]:
+    who = pl.col(person) if person else pl.lit(None, pl.String)
+    count = pl.lit(n, pl.Int64) if isinstance(n, int) else n
+    return [pl.col(post).alias("post_id"), who.alias("person_id"), kind.alias("kind"), at.alias("at"), count.alias("n")]
 
 
 def _reaction_kind() -> pl.Expr:
@@ -259,13 +223,12 @@ def _reactions(tables: Tables, collector: Collector) -> pl.DataFrame:
     reactions = tables.get("discourse_reactions_reactions")
     if not tables.has("discourse_reactions_reaction_users"):
         count = pl.col("reaction_users_count").cast(pl.Int64, strict=False)
-        nobody, never = pl.lit(None), pl.lit(None, TIME)
-        return reactions.filter(count > 0).select(_signal(pl.col("post_id"), _reaction_kind(), nobody, never, count))
+        return reactions.filter(count > 0).select(_signal("post_id", _reaction_kind(), None, n=count))
     users = tables.get("discourse_reactions_reaction_users").join(
         reactions.select(pl.col("id").alias("reaction_id"), "reaction_value"), on="reaction_id", how="left"
     )
     return _told(users, pl.col("reaction_value").is_null(), "reaction_unknown", collector).select(
-        _signal(pl.col("post_id"), _reaction_kind(), pl.col("user_id"), moment("created_at"))
+        _signal("post_id", _reaction_kind(), "user_id", at=iso_time("created_at"))
     )
 
 
@@ -275,7 +238,7 @@ def _actions(tables: Tables, reactions: pl.DataFrame, collector: Collector) -> p
     actions = tables.get("post_actions").with_columns(kind.alias("_kind"))
     standing = _told(actions, pl.col("deleted_at").is_not_null(), "undone", collector)
     kept = _told(standing, pl.col("_kind").is_null(), "other_action", collector)
-    signals = kept.select(_signal(pl.col("post_id"), pl.col("_kind"), pl.col("user_id"), moment("created_at")))
+    signals = kept.select(_signal("post_id", pl.col("_kind"), "user_id", at=iso_time("created_at")))
     likes = signals.filter(pl.col("kind") == "like")
     twice = likes.join(reactions, on=["post_id", "person_id"], how="semi")
     if twice.height:
@@ -288,7 +251,7 @@ def _bookmarks(tables: Tables, collector: Collector) -> pl.DataFrame:
     rows = tables.get("bookmarks")
     on_post = pl.when(pl.col("bookmarkable_type") == "Post").then("bookmarkable_id").otherwise("post_id")
     rows = _told(rows.with_columns(on_post.alias("post_id")), pl.col("post_id").is_null(), "not_on_a_post", collector)
-    return rows.select(_signal(pl.col("post_id"), pl.lit("bookmark"), pl.col("user_id"), moment("created_at")))
+    return rows.select(_signal("post_id", pl.lit("bookmark"), "user_id", at=iso_time("created_at")))
 
 
 def _told(signals: pl.DataFrame, out: pl.Expr, reason: str, collector: Collector) -> pl.DataFrame:
@@ -307,8 +270,7 @@ def _anonymous_likes(tables: Tables, named: pl.DataFrame) -> pl.DataFrame:
     rows = preferred_first(rows, "post_id").unique("post_id", keep="first", maintain_order=True)
     rows = rows.join(known, on="post_id", how="left")
     left = pl.col("_count") - pl.col("_known").fill_null(0)
-    nobody, never = pl.lit(None), pl.lit(None, TIME)
-    return rows.filter(left > 0).select(_signal(pl.col("post_id"), pl.lit("like"), nobody, never, left))
+    return rows.filter(left > 0).select(_signal("post_id", pl.lit("like"), None, n=left))
 
 
 def _acceptances(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
@@ -321,7 +283,7 @@ def _acceptances(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
     )
     logged = logged.join(accepted, on="post_id", how="semi").with_columns(pl.lit(2).alias("_rank"))
     merged = merged_rows(pl.concat([accepted, logged]), "post_id", newest="_rank")
-    return merged.select(_signal(pl.col("post_id"), pl.lit("accept"), pl.col("person_id"), moment("created_at")))
+    return merged.select(_signal("post_id", pl.lit("accept"), "person_id", at=iso_time("created_at")))
 
 
 def _solved_topics(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
@@ -353,29 +315,24 @@ def _solved_fields(tables: Tables) -> list[pl.DataFrame]:
 
 def _write_events(tables: Tables, topics: pl.DataFrame, collector: Collector) -> None:
     """Visits by day, first views of topics, and how many posts of a topic a person read."""
-    visits = tables.get("user_visits")
-    day = moment("visited_at")
-    collector.add_frame("events", visits.select(_event(pl.lit("visit"), pl.lit(None, pl.String), day)))
     views = _public(tables.get("topic_views"), topics, collector)
-    collector.add_frame("events", views.select(_event(pl.lit("view"), pl.col("topic_id"), moment("viewed_at"))))
     reads = tables.get("post_timings").group_by("topic_id", "user_id").agg(pl.col("n").cast(pl.Int64).sum())
-    reads = _public(reads, topics, collector)
-    never = pl.lit(None, TIME)
-    collector.add_frame("events", reads.select(_event(pl.lit("read"), pl.col("topic_id"), never, pl.col("n"))))
+    for frame in (
+        tables.get("user_visits").select(_event("visit", None, at=iso_time("visited_at"))),
+        views.select(_event("view", "topic_id", at=iso_time("viewed_at"))),
+        _public(reads, topics, collector).select(_event("read", "topic_id", n=pl.col("n"))),
+    ):
+        collector.add_frame("events", frame)
     if tables.timings_read:
         text = f"{tables.timings_read} rows of post_timings became one event per person and topic; n is posts read"
         collector.note("events", "timings_summed", detail=text)
 
 
-def _event(kind: pl.Expr, subject: pl.Expr, at: pl.Expr, n: pl.Expr | None = None) -> list[pl.Expr]:
-    number = pl.lit(1, pl.Int64) if n is None else n
-    return [
-        pl.col("user_id").alias("person_id"),
-        kind.alias("kind"),
-        subject.alias("object"),
-        at.alias("at"),
-        number.alias("n"),
-    ]
+def _event(kind: str, subject: str | None, *, at: pl.Expr = _NEVER, n: pl.Expr | int = 1) -> list[pl.Expr]:
+    place = pl.col(subject) if subject else pl.lit(None, pl.String)
+    count = pl.lit(n, pl.Int64) if isinstance(n, int) else n
+    facts = (("person_id", pl.col("user_id")), ("kind", pl.lit(kind)), ("object", place), ("at", at), ("n", count))
+    return [value.alias(name) for name, value in facts]
 
 
 def _public(rows: pl.DataFrame, topics: pl.DataFrame, collector: Collector) -> pl.DataFrame:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import orjson
-
 from sna.formats.container import Container
 from sna.forum import Forum
 from sna.readers.chat import WHOLE_BYTES, JsonFiles, as_dict, as_list, list_dicts
@@ -17,17 +15,9 @@ from sna.readers.discourse.forum import make_forum
 from sna.readers.discourse.tables import Tables
 
 CAPABILITIES = {
-    "reply_parent": "yes",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "partial",
-    "reactions": "partial",
-    "acceptance": "yes",
+    **dict.fromkeys(("reply_parent", "threads", "spaces", "acceptance", "text", "exact_times"), "yes"),
+    **dict.fromkeys(("mentions", "reactions", "platform_role", "edits"), "partial"),
     "roster": "no",
-    "platform_role": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
 }
 _SIGN = re.compile(rb'"(reply_to_post_number|post_stream|latest_posts|highest_post_number)"\s*:')
 _PEEKED_FILES = 40
@@ -61,7 +51,6 @@ def _read(container: Container, options: ReadOptions) -> Forum:
         taker.file = name
         for position, document in _documents(files, name):
             taker.take(document, position)
-    taker.finish()
     listed = take_csvs(container, tables, collector=collector)
     for name in sorted(set(container.match(r".*\.csv")) - set(listed)):
         collector.note("posts", "file_not_used", file=name)
@@ -86,7 +75,6 @@ class _Taker:
 
     def __init__(self, tables: Tables, collector: Collector) -> None:
         self.tables, self.collector, self.file, self.position = tables, collector, "", ""
-        self._accounts: dict[tuple[str, object], tuple[str, dict[str, Any]]] = {}
         self._lists: dict[str, Callable[[dict[str, Any]], None]] = {
             "categories": self.category,
             "groups": self.group,
@@ -168,7 +156,7 @@ class _Taker:
         self.tables.add_row("posts", {**item, **own})
         if author is not None:
             facts = {**_account(item), "title": item.get("user_title"), "created_at": item.get("user_created_at")}
-            self._keep_account(author, facts, seen_at=str(item.get("created_at") or ""))
+            self.tables.add("users", **facts, id=author, seen_at=str(item.get("created_at") or ""))
         if item.get("topic_title") and _identifier(item.get("topic_id")):
             category, title = item.get("category_id"), item["topic_title"]
             self.tables.add("topics", id=item["topic_id"], title=title, category_id=category)
@@ -194,19 +182,7 @@ class _Taker:
         if person is not None:
             joined = item.get("created_at") if listed else item.get("user_created_at")
             facts = {**_account(item), "created_at": joined, "listed": listed or None}
-            self._keep_account(person, facts, seen_at=seen_at)
-
-    def _keep_account(self, person: str, facts: dict[str, Any], *, seen_at: str) -> None:
-        """Of many places that show an account alike the newest one is enough."""
-        key = (person, _packed(facts))
-        old = self._accounts.get(key)
-        if old is None or seen_at > old[0]:
-            self._accounts[key] = (seen_at, facts)
-
-    def finish(self) -> None:
-        """Hand over the accounts."""
-        for (person, _), (seen_at, facts) in self._accounts.items():
-            self.tables.add("users", id=person, seen_at=seen_at, **facts)
+            self.tables.add("users", **facts, id=person, seen_at=seen_at)
 
     def listed_user(self, item: dict[str, Any]) -> None:
         """An account of a user list."""
@@ -239,16 +215,7 @@ class _Taker:
 
 
 def _account(item: Mapping[str, Any]) -> dict[str, Any]:
-    get = item.get
-    return {name: get(name) for name in _ACCOUNT}
-
-
-def _packed(facts: Mapping[str, Any]) -> object:
-    """The same for the same facts only: true, 1 and "1" differ."""
-    try:
-        return orjson.dumps(facts)
-    except TypeError:
-        return repr(facts)
+    return {name: item.get(name) for name in _ACCOUNT}
 
 
 def _identifier(value: object) -> str | None:

@@ -9,8 +9,10 @@ from datetime import datetime
 
 import polars as pl
 
+from sna.formats.times import iso_time
+from sna.readers.chat import list_spells
 from sna.readers.collect import Collector
-from sna.readers.discourse.tables import Tables, is_true, merged_rows, moment
+from sna.readers.discourse.tables import Tables, is_true, merged_rows
 from sna.schema import MEMBERSHIPS, ROLES, TIME
 
 _DISCOBOT = "-2"
@@ -43,7 +45,7 @@ def people_frame(tables: Tables) -> pl.DataFrame:
             .then(pl.lit("system"))
             .otherwise(pl.lit("human"))
             .alias("kind"),
-            moment("created_at").alias("joined_at"),
+            iso_time("created_at").alias("joined_at"),
             pl.coalesce("email", "_email").str.to_lowercase().alias("email"),
             is_true("listed").alias("listed"),
         )
@@ -140,7 +142,7 @@ def _history(tables: Tables) -> pl.DataFrame:
         pl.coalesce("target_user_id", "_person").alias("person"),
         pl.coalesce("previous_value", said.list.get(0, null_on_oob=True)).alias("old"),
         pl.coalesce("new_value", said.list.get(1, null_on_oob=True)).alias("new"),
-        moment("created_at").alias("at"),
+        iso_time("created_at").alias("at"),
     ).filter(pl.col("person").is_not_null() & pl.col("at").is_not_null())
 
 
@@ -225,41 +227,24 @@ def write_memberships(tables: Tables, collector: Collector) -> None:
     collector.add_frame("memberships", pl.DataFrame(rows, schema=MEMBERSHIPS.schema, orient="row"))
 
 
-Member = tuple[str, str, datetime | None, datetime | None]
-
-
-def _membership_spells(members: pl.DataFrame, log: pl.DataFrame) -> list[Member]:
+def _membership_spells(
+    members: pl.DataFrame, log: pl.DataFrame
+) -> list[tuple[str, str, datetime | None, datetime | None]]:
     space = pl.concat_str(pl.lit("group:"), pl.coalesce("_name", "group_id"))
-    steps: dict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
-    moves = log.filter(pl.col("action").is_in([_ADDED, _REMOVED]))
-    for person, group, at, action in moves.select("target_user_id", space, moment("created_at"), "action").iter_rows():
+    steps: dict[tuple[str, str], list[tuple[datetime, bool]]] = defaultdict(list)
+    moves = log.filter(pl.col("action").is_in([_ADDED, _REMOVED])).with_columns(pl.col("action") == _ADDED)
+    for person, group, at, added in moves.select("target_user_id", space, iso_time("created_at"), "action").iter_rows():
         if person and group and at:
-            steps[person, group].append((at, action))
+            steps[person, group].append((at, added))
     since = {
         (person, group): at
-        for person, group, at in members.select("user_id", space, moment("created_at")).sort(pl.all()).iter_rows()
+        for person, group, at in members.select("user_id", space, iso_time("created_at")).sort(pl.all()).iter_rows()
         if person and group
     }
-    return [
-        (person, group, begin, end)
-        for person, group in sorted(steps.keys() | since.keys())
-        for begin, end in _stays(sorted(steps[person, group]), (person, group) in since, since.get((person, group)))
-    ]
-
-
-def _stays(
-    steps: Sequence[tuple[datetime, str]], member_now: bool, since: datetime | None
-) -> list[tuple[datetime | None, datetime | None]]:
-    """Spells of one membership; a removal without an addition ends one that began before the log."""
-    stays: list[tuple[datetime | None, datetime | None]] = []
-    begin: datetime | None = None
-    inside = False
-    for at, action in steps:
-        if action == _ADDED and not inside:
-            begin, inside = at, True
-        elif action == _REMOVED and (inside or not stays):
-            stays.append((begin, at))
-            begin, inside = None, False
-    if member_now or inside:
-        stays.append((begin if inside else since, None))
-    return stays
+    rows = []
+    for key in sorted(steps.keys() | since.keys()):
+        spells = list_spells(steps[key], member_now=key in since)
+        if key in since and not (steps[key] and max(steps[key])[1]):
+            spells[-1] = (since[key], None)
+        rows += [(*key, begin, end) for begin, end in spells]
+    return rows

@@ -15,7 +15,6 @@ import polars as pl
 
 from sna.formats.html import HtmlScanner, Markup, scan_markdown
 from sna.readers.collect import clean_text
-from sna.schema import TIME
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     name: tuple(columns.split())
@@ -177,22 +176,6 @@ def _first_quote(markup: Markup, topic: str | None) -> tuple[str | None, str | N
 def is_true(column: str) -> pl.Expr:
     """PostgreSQL's, JSON's or a CSV's true."""
     return pl.col(column).str.to_lowercase().is_in(["t", "true", "1", "yes"]).fill_null(False)
-
-
-def moment(column: str) -> pl.Expr:
-    """Time in any spelling Discourse uses, to UTC; null when unusable."""
-    plain = (
-        pl.col(column)
-        .str.replace(r"^(\d{4}-\d\d-\d\d)T", "${1} ")
-        .str.replace(r"(?:Z| ?UTC|\+00(?::?00)?)$", "")
-        .str.replace(r" ([+-]\d\d:?\d\d)$", "${1}")
-    )
-    clock = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    zoned = plain.str.replace(r"([+-]\d\d)$", "${1}:00").str.to_datetime(
-        "%Y-%m-%d %H:%M:%S%.f%:z", time_unit="us", time_zone="UTC", strict=False
-    )
-    day = plain.str.to_datetime("%Y-%m-%d", time_unit="us", strict=False).dt.replace_time_zone("UTC")
-    return pl.coalesce(clock, zoned, day).cast(TIME)
 
 
 def preferred_first(frame: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -5,40 +5,25 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-
-import polars as pl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from sna.formats.container import Container
 from sna.formats.csv import iter_csv, peek_header, plain_header
+from sna.formats.times import from_mail_date
 from sna.forum import Forum
 from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, from_iso, show_progress
 from sna.readers.mail.messages import Mail, decode_words, mail_text, parse_mail, split_mbox, starts_like_mbox
-from sna.readers.mail.senders import (
-    Sender,
-    identify,
-    is_automatic_reply,
-    is_generated,
-    is_machine,
-    read_sender,
-)
+from sna.readers.mail.rewritten import Origin, find_authors, read_origin
+from sna.readers.mail.senders import Sender, identify, is_automatic_reply, is_generated, is_machine
 from sna.readers.mail.text import base_subject, own_words
 from sna.readers.mail.threads import Letter, thread_mails
 
 CAPABILITIES = {
-    "reply_parent": "yes",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "no",
-    "reactions": "no",
-    "acceptance": "no",
-    "roster": "no",
-    "memberships": "no",
-    "text": "yes",
-    "exact_times": "yes",
+    **dict.fromkeys(("reply_parent", "threads", "spaces", "text", "exact_times"), "yes"),
+    **dict.fromkeys(("mentions", "reactions", "acceptance", "roster", "memberships"), "no"),
 }
 _MBOX = r".*\.(?:mbox|mbx|mail|txt)|(?:.*/)?[^./]+"
 _EML = r".*\.eml"
@@ -49,14 +34,7 @@ _TAG = re.compile(r"^(?:re|aw|fwd?|sv)?:?\s*\[([^\[\]]{1,80})\]", re.IGNORECASE)
 _STAMP = re.compile(
     r"(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d(?::\d\d)?)(?: [+-]\d{4}| [A-Z]{2,4})? (\d{4})"
 )
-_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTHS = {name: n for n, name in enumerate(_MONTH_NAMES, start=1)}
-_DATE = re.compile(
-    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-9]{{1,2}}) ({'|'.join(_MONTHS)}) ([12][0-9]{{3}}) "
-    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([01][0-9])([0-5][0-9])"
-)
 _LATE, _EARLY = timedelta(days=2), timedelta(days=300)
-_YEARS = range(1980, 2200)
 
 
 def _recognise(container: Container) -> str | None:
@@ -80,10 +58,10 @@ def _read(container: Container, options: ReadOptions) -> Forum:
     reading = _Reading(Collector("mbox"))
     for name in show_progress(boxes, options, what="Mail archives"):
         for number, data in enumerate(split_mbox(container, name), start=1):
-            reading.take(parse_mail(data), name, number=number)
+            reading.take(data, name, number=number)
     for name in show_progress(singles, options, what="Mails"):
         with container.open(name) as stream:
-            reading.take(parse_mail(stream.read()), name, number=1)
+            reading.take(stream.read(), name, number=1)
     members = _read_members(container, reading.log)
     reading.finish(default_space=re.sub(r"\.(mbox|zip|gz|tar|tgz|eml)", "", container.path.name))
     listed = {"memberships": "yes", "roster": "partial", "platform_role": "partial"}
@@ -93,20 +71,29 @@ def _read(container: Container, options: ReadOptions) -> Forum:
     )
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """One mail, until all are seen: only then are its thread, its author and its space known."""
+
+    key: str
+    digest: str
+    origin: Origin
+    letter: Letter
+    is_generated: bool
+    row: Mapping[str, Any]
+
+
 @dataclass
 class _Reading:
-    """Posts go to the log at once; what threading and identity need stays here until all mails are seen."""
+    """Mails taken so far; a machine's answers in a person's name are withheld."""
 
     log: Collector
-    letters: list[Letter] = field(default_factory=list)
-    senders: dict[str, Sender] = field(default_factory=dict)
-    seen: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    machines: Counter[Sender] = field(default_factory=Counter)
-    sent: Counter[Sender] = field(default_factory=Counter)
+    drafts: list[_Draft] = field(default_factory=list)
     tags: Counter[str] = field(default_factory=Counter)
 
-    def take(self, mail: Mail, file: str, *, number: int) -> None:
-        """One mail: a post, or withheld when a machine answered for somebody."""
+    def take(self, data: bytes, file: str, *, number: int) -> None:
+        """One mail, with a note of what had to be mended."""
+        mail = parse_mail(data)
         headers = mail.headers
         subject = " ".join(decode_words(headers.get("subject", "")).split())
         if is_automatic_reply(headers, subject):
@@ -114,80 +101,56 @@ class _Reading:
             return
         text, trouble = mail_text(mail)
         text = own_words(text)
-        position = f"message {number}"
-        if trouble:
-            self.log.note("posts", "mime_damaged", file=file, position=position, detail=trouble)
         at, basis = read_time(mail)
-        if basis != "date":
-            self.log.note("posts", f"time_from_{basis}", kind="repaired", file=file, position=position)
-        sender = read_sender(headers)
-        post_id = self._post_id(headers, (str(at), text), file, position)
-        self._keep(post_id, sender, headers)
-        base, is_reply = base_subject(subject)
-        self.letters.append(Letter(post_id, references(headers, post_id), base, is_reply, at))
-        self.log.add(
-            "posts",
-            post_id=post_id,
-            thread_id=post_id,
-            author_id=post_id,
-            created_at=at,
-            space=_space(headers, subject, self.tags),
-            title=clean_text(subject),
-            text=clean_text(text),
-        )
-
-    def _keep(self, post_id: str, sender: Sender, headers: Mapping[str, str]) -> None:
-        self.senders[post_id] = sender
-        self.sent[sender] += 1
-        self.machines[sender] += is_generated(headers)
-
-    def _post_id(self, headers: Mapping[str, str], facts: tuple[str, str], file: str, position: str) -> str:
-        """The Message-ID; made from the content where it is missing. Other content under a used id gets its own."""
-        digest = hashlib.sha256(repr(facts).encode("utf-8", "replace")).hexdigest()[:20]
         found = _ID.search(headers.get("message-id", ""))
-        if not found:
-            self.log.note("posts", "missing_id", kind="repaired", file=file, position=position)
+        notes = [("mime_damaged", "note", trouble)] if trouble else []
+        notes += [(f"time_from_{basis}", "repaired", "")] if basis != "date" else []
+        notes += [] if found else [("missing_id", "repaired", "")]
+        for reason, kind, detail in notes:
+            self.log.note("posts", reason, kind=kind, file=file, position=f"message {number}", detail=detail)
+        digest = hashlib.sha256(repr((str(at), text)).encode("utf-8", "replace")).hexdigest()[:20]
         key = found[1] if found else f"sha256:{digest}"
-        self.seen[key].append(digest)
-        return f"{key}#{digest}"
+        letter = Letter(key, references(headers), *base_subject(subject), at)
+        space = _space(headers, subject, self.tags)
+        row = {"created_at": at, "space": space, "title": clean_text(subject), "text": clean_text(text)}
+        self.drafts.append(_Draft(key, digest, read_origin(headers), letter, is_generated(headers), row))
 
     def finish(self, *, default_space: str) -> None:
         """Give final ids, thread the mails, name their authors and spaces."""
         final = self._final_ids()
-        letters = {
-            final[x.post_id]: Letter(final[x.post_id], x.references, x.subject, x.is_reply, x.at) for x in self.letters
-        }
+        ids = [final[draft.key, draft.digest] for draft in self.drafts]
+        letters = {post: replace(draft.letter, post_id=post) for post, draft in zip(ids, self.drafts, strict=True)}
         places = thread_mails(letters.values())
-        persons = identify(self.senders.values())
+        senders = find_authors([draft.origin for draft in self.drafts])
+        persons = identify(senders)
         space = self._main_tag() or default_space
         rows = []
-        for key, sender in self.senders.items():
-            post, place = final[key], places[final[key]]
-            kind = "root" if place.parent_id is None and place.thread_id == post else "reply"
-            author = persons[sender] or None
-            rows.append((key, post, place.thread_id, place.parent_id, place.basis, kind, author))
-        names = ["post_id", "_id", "_thread", "parent_id", "parent_basis", "kind", "_author"]
-        known = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-        posts = self.log.table("posts").drop("parent_id", "parent_basis", "kind")
-        joined = posts.join(known, on="post_id", how="left", maintain_order="left").sort(
-            "post_id", "space", maintain_order=True
-        )
-        self.log.replace(
-            "posts",
-            joined.drop("post_id", "thread_id", "author_id")
-            .rename({"_id": "post_id", "_thread": "thread_id", "_author": "author_id"})
-            .with_columns(pl.col("space").fill_null(space)),
-        )
-        self._people(persons)
+        for draft, post, sender in zip(self.drafts, ids, senders, strict=True):
+            place = places[post]
+            facts = {
+                "post_id": post,
+                "thread_id": place.thread_id,
+                "parent_id": place.parent_id,
+                "parent_basis": place.basis,
+                "author_id": persons[sender] or None,
+                "kind": "root" if place.parent_id is None and place.thread_id == post else "reply",
+            }
+            rows.append({**draft.row, **facts, "space": draft.row["space"] or space})
+        for row in sorted(rows, key=_copy_order):
+            self.log.add("posts", **row)
+        self._people([(persons[sender], sender) for sender in senders])
 
-    def _final_ids(self) -> dict[str, str]:
-        """Provisional key to post id: the plain id for the first content seen under it, by order of content."""
+    def _final_ids(self) -> dict[tuple[str, str], str]:
+        """Post ids: the Message-ID for the first content seen under it, by order of content; its own for any other."""
+        contents: dict[str, set[str]] = defaultdict(set)
+        for draft in self.drafts:
+            contents[draft.key].add(draft.digest)
         final = {}
-        for key, digests in self.seen.items():
-            first, *others = sorted(set(digests))
-            final[f"{key}#{first}"] = key
+        for key, digests in contents.items():
+            first, *others = sorted(digests)
+            final[key, first] = key
             for digest in others:
-                final[f"{key}#{digest}"] = f"{key}#{digest[:8]}"
+                final[key, digest] = f"{key}#{digest[:8]}"
                 self.log.note("posts", "id_reused", kind="repaired", position=f"post_id {key}#{digest[:8]}")
         return final
 
@@ -196,35 +159,36 @@ class _Reading:
         tag, n = min(self.tags.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
         return tag if tag and 2 * n >= self.tags.total() else None
 
-    def _people(self, persons: Mapping[Sender, str]) -> None:
+    def _people(self, authors: Sequence[tuple[str, Sender]]) -> None:
         names: dict[str, Counter[str]] = defaultdict(Counter)
-        sent: Counter[str] = Counter()
         machine: Counter[str] = Counter()
         clear = {}
-        for sender, n in self.sent.items():
-            person = persons[sender]
-            if not person:
-                continue
-            sent[person] += n
-            machine[person] += self.machines[sender]
-            names[person][sender.name or ""] += n
+        for draft, (person, sender) in zip(self.drafts, authors, strict=True):
+            machine[person] += draft.is_generated
+            names[person][sender.name or ""] += 1
             if sender.address and not sender.hidden:
                 clear[person] = sender.address
-        for person in sorted(set(self.log.table("memberships")["person_id"]) - sent.keys()):
+        for person in sorted(set(self.log.table("memberships")["person_id"]) - names.keys()):
             self.log.derive("people", person_id=person, email=person)
-        for person in sorted(sent):
-            is_bot = is_machine(clear.get(person)) or machine[person] == sent[person]
+        for person in sorted(names.keys() - {""}):
+            is_bot = is_machine(clear.get(person)) or machine[person] == names[person].total()
             name = min(names[person].items(), key=lambda item: (item[0] == "", -item[1], item[0]))[0]
             kind = "bot" if is_bot else "human"
             self.log.derive("people", person_id=person, name=name or None, email=clear.get(person), kind=kind)
 
 
-def references(headers: Mapping[str, str], own: str) -> tuple[str, ...]:
+def _copy_order(row: Mapping[str, Any]) -> tuple[str, str, bool, str]:
+    """Copies of one mail in an order of their own: the first is kept, one with a known author before others."""
+    author = row["author_id"] or ""
+    return row["post_id"], row["space"], not author or author.startswith("name:"), author
+
+
+def references(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Ids from the oldest ancestor to the parent: References, else the last id in In-Reply-To.
 
     Examples
     --------
-    >>> references({"in-reply-to": "Your message of Monday <a@x> <b@x>"}, "c@x")
+    >>> references({"in-reply-to": "Your message of Monday <a@x> <b@x>"})
     ('b@x',)
     """
     chain = _ID.findall(headers.get("references", ""))
@@ -238,43 +202,15 @@ def read_time(mail: Mail) -> tuple[datetime | None, str]:
 
     A Date that lies after the mail's arrival, or far before it, comes from a wrong clock and is not used.
     """
-    received = _parsed(mail.headers.get("received", "").rpartition(";")[2])
-    date = _parsed(mail.headers.get("date", ""))
+    received = from_mail_date(mail.headers.get("received", "").rpartition(";")[2])
+    date = from_mail_date(mail.headers.get("date", ""))
     if date and (received is None or -_EARLY < date - received < _LATE):
         return date, "date"
     if received:
         return received, "received"
-    stamp = _separator_time(mail.separator)
+    found = _STAMP.search(mail.separator)
+    stamp = from_mail_date("{1} {0} {3} {2} +0000".format(*found.groups())) if found else None
     return (stamp, "separator") if stamp else (None, "nowhere")
-
-
-def _parsed(value: str) -> datetime | None:
-    usual = _DATE.fullmatch(value.strip())
-    if usual:
-        return _usual_date(*usual.groups())
-    try:
-        found = parsedate_to_datetime(value.strip())
-        moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.year in _YEARS else None
-
-
-def _usual_date(day: str, month: str, year: str, *rest: str) -> datetime | None:
-    """A date as RFC 5322 writes it."""
-    hour, minute, second, east, zone_hours, zone_minutes = rest
-    away = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
-    try:
-        local = datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-        moment = local - away if east == "+" else local + away
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.year in _YEARS else None
-
-
-def _separator_time(separator: str) -> datetime | None:
-    found = _STAMP.search(separator)
-    return _parsed("{1} {0} {3} {2} +0000".format(*found.groups())) if found else None
 
 
 def _space(headers: Mapping[str, str], subject: str, tags: Counter[str]) -> str | None:
@@ -316,7 +252,9 @@ def _take_member(
     if "@" not in person or not space:
         log.reject("memberships", "bad_address", file=file, position=f"line {line}")
         return
-    log.add("memberships", person_id=person, space=space, valid_from=from_iso(cells["at"]) or _parsed(cells["at"]))
+    log.add(
+        "memberships", person_id=person, space=space, valid_from=from_iso(cells["at"]) or from_mail_date(cells["at"])
+    )
     if cells["role"]:
         log.add("roles", person_id=person, attribute="platform_role", value=cells["role"].lower())
 

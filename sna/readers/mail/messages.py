@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import binascii
 import codecs
-import quopri
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.errors import MessageError
 from email.header import decode_header
+from email.message import Message
 from itertools import pairwise
+from typing import Any
 
 from sna.errors import ReadError
 from sna.formats.container import Container
@@ -31,12 +33,22 @@ _WANTED = frozenset(
 )
 """Headers we read; addresses of machines on the way and spam scores are left alone."""
 _KEYS = {name.encode(): name for name in _WANTED}
-_DEPTH, _PARTS = 20, 1000
+_DEPTH, _PARTS, _DEEP = 20, 1000, "nested too deep"
 _SEPARATOR = re.compile(rb"From [^\n]{0,998}?\d:\d\d[^\n]{0,200}?\d{4}[^\n]{0,80}\n(?=[!-9;-~]{1,80}[ \t]*:)")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _END = re.compile(rb"\r?\n[ \t]*\r?\n|\A[ \t]*\r?\n")
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
-_PARAMETER = re.compile(r";\s*([\w*-]+)\s*=\s*(?:\"([^\"]*)\"|([^\s;]+))")
+_MIME = ("content-type", "content-transfer-encoding", "content-disposition")
+_WORK = 20_000_000
+"""Lines times multiparts: what the standard library's parser takes a few seconds for."""
+_BASE64_LENGTH = "InvalidBase64LengthDefect"
+_TORN = {
+    "NoBoundaryInMultipartDefect": "no boundary",
+    "StartBoundaryNotFoundDefect": "boundary not found",
+    "CloseBoundaryNotFoundDefect": "no end boundary",
+    **dict.fromkeys((_BASE64_LENGTH, "InvalidBase64PaddingDefect"), "base64 cut off"),
+}
+"""What the standard library finds torn, and our word for it."""
 
 
 def starts_like_mbox(head: bytes) -> bool:
@@ -153,65 +165,66 @@ def mail_text(mail: Mail) -> tuple[str, str | None]:
 
     Of alternatives the plain one is taken, else the HTML as text; attachments and forwarded mails are left alone.
     """
-    walk = _Walk()
-    plain = walk.text(mail.headers, _QUOTED_FROM.sub(rb"\1", mail.body), depth=0)
-    return plain.replace("\x00", ""), walk.trouble
+    if mail.body.count(b"\n") * mail.body.lower().count(b"multipart/") > _WORK:
+        return "", _DEEP
+    troubles: list[str] = []
+    try:
+        text = _words(_message(mail), troubles, depth=0)
+    except RecursionError:
+        return "", _DEEP
+    return text.replace("\x00", ""), next(iter(troubles), None)
 
 
-class _Walk:
-    """Counts parts and depth while walking the MIME tree."""
-
-    def __init__(self) -> None:
-        self.parts = 0
-        self.trouble: str | None = None
-
-    def text(self, headers: dict[str, str], body: bytes, *, depth: int) -> str:
-        kind, parameters = _content_type(headers.get("content-type", ""))
-        if headers.get("content-disposition", "").lower().startswith("attachment"):
-            return ""
-        if kind.startswith("multipart/"):
-            return self._multipart(kind, parameters.get("boundary", ""), body, depth)
-        if not kind.startswith("text/"):
-            return ""
-        words = decode(_transferred(headers.get("content-transfer-encoding", ""), body), parameters.get("charset"))
-        return html_to_text(words) if kind == "text/html" else words
-
-    def _multipart(self, kind: str, boundary: str, body: bytes, depth: int) -> str:
-        if depth >= _DEPTH or not boundary:
-            self.trouble = "nested too deep" if boundary else "no boundary"
-            return "" if boundary else decode(body)
-        texts: dict[str, list[str]] = {"plain": [], "html": []}
-        for part in self._split(boundary, body):
-            inner = parse_mail(part)
-            found = self.text(inner.headers, inner.body, depth=depth + 1)
-            is_html = _content_type(inner.headers.get("content-type", ""))[0] == "text/html"
-            texts["html" if is_html else "plain"].append(found)
-        plain = "\n".join(text for text in texts["plain"] if text.strip())
-        html = "\n".join(text for text in texts["html"] if text.strip())
-        return plain or html if kind == "multipart/alternative" or plain else html
-
-    def _split(self, boundary: str, body: bytes) -> Iterator[bytes]:
-        mark = re.escape(boundary.encode("utf-8", "replace"))
-        pieces = re.split(rb"(?:\A|\r?\n)--" + mark + rb"(?:--)?[ \t]*(?=\r?\n|\Z)", body)
-        for piece in pieces[1:]:
-            self.parts += 1
-            if self.parts > _PARTS:
-                self.trouble = f"more than {_PARTS} parts"
-                return
-            yield piece.removeprefix(b"\r").removeprefix(b"\n")
+def _message(mail: Mail) -> Message:
+    """What the standard library makes of the body; only a multipart one has to be parsed."""
+    body = _QUOTED_FROM.sub(rb"\1", mail.body)
+    head = {name: mail.headers[name] for name in _MIME if name in mail.headers}
+    if head.get("content-type", "").lower().startswith("multipart/"):
+        lines = "".join(f"{name}: {value}\n" for name, value in head.items())
+        return message_from_bytes(lines.encode() + b"\n" + body)
+    message = Message()
+    for name, value in head.items():
+        message[name] = value
+    message.set_payload(body.decode("ascii", "surrogateescape"))
+    return message
 
 
-def _content_type(value: str) -> tuple[str, dict[str, str]]:
-    kind = value.partition(";")[0].strip().lower() or "text/plain"
-    found = {name.lower().rstrip("*"): quoted or bare for name, quoted, bare in _PARAMETER.findall(value[:4000])}
-    return (kind if "/" in kind else "text/plain"), found
+def _words(part: Message, troubles: list[str], *, depth: int) -> str:
+    kind, inner = part.get_content_maintype(), part.get_payload()
+    if part.get_content_disposition() == "attachment" or kind not in ("text", "multipart"):
+        return ""
+    if isinstance(inner, list):
+        text = _joined(inner, troubles, depth=depth + 1)
+    else:
+        text = decode(_content(part), None if kind == "multipart" else part.get_content_charset())
+        text = html_to_text(text) if part.get_content_type() == "text/html" else text
+    troubles += [_TORN[name] for name in _defects(part) if name in _TORN]
+    return text
 
 
-def _transferred(encoding: str, body: bytes) -> bytes:
-    coding = encoding.strip().lower()
-    if coding == "quoted-printable":
-        return quopri.decodestring(body)
-    if coding == "base64":
-        clean = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
-        return binascii.a2b_base64(clean[: len(clean) // 4 * 4] if len(clean) % 4 == 1 else clean + b"==")
+def _joined(parts: list[Any], troubles: list[str], *, depth: int) -> str:
+    """The plain parts of a multipart message, else its HTML."""
+    if depth > _DEPTH:
+        troubles.append(_DEEP)
+        return ""
+    if len(parts) > _PARTS:
+        troubles.append(f"more than {_PARTS} parts")
+    texts: dict[bool, list[str]] = {False: [], True: []}
+    for part in parts[:_PARTS]:
+        texts[part.get_content_type() == "text/html"].append(_words(part, troubles, depth=depth))
+    plain, html = ("\n".join(text for text in texts[is_html] if text.strip()) for is_html in (False, True))
+    return plain or html
+
+
+def _defects(part: Message) -> list[str]:
+    return [type(defect).__name__ for defect in part.defects]
+
+
+def _content(part: Message) -> bytes:
+    """Bytes of a part; base64 that is cut off is read to its last whole group."""
+    data = part.get_payload(decode=True)
+    body = data if isinstance(data, bytes) else b""
+    if _BASE64_LENGTH in _defects(part):
+        whole = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
+        return binascii.a2b_base64(whole[: len(whole) // 4 * 4])
     return body

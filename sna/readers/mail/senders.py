@@ -10,13 +10,13 @@ from email.utils import parseaddr
 
 from sna.readers.mail.messages import decode_words
 
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,200}@[^\s<>()\[\],;:\"@]{1,200}")
+ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,200}@[^\s<>()\[\],;:\"@]{1,200}")
 _HIDDEN = re.compile(
     r"^\s*<?([^\s<>()]{1,200})\s+(?:\S{1,12}\s+){0,2}?\S{2,12}\s+([^\s<>()]{1,200})>?\s*(?:\((.*)\))?\s*$", re.DOTALL
 )
 _AT = re.compile(r"\s+(?:at|\(at\)|\[at\]|_at_|\{at\})\s+", re.IGNORECASE)
 _COMMENT = re.compile(r"^\s*([^()]*?)\s*\((.*)\)\s*$", re.DOTALL)
-_VIA = re.compile(r"^['\"]?(.*?)['\"]?\s+(?:via|on behalf of)\s+(.+)$", re.IGNORECASE | re.DOTALL)
+_ONE = re.compile(r'(?:"[^"]*"|[^",])+')
 _BROAD = re.compile(r"[asifln.@|]")
 """Characters that archives are seen to replace (by @ and |) to hide addresses, and the replacements."""
 _MACHINE = re.compile(
@@ -40,34 +40,9 @@ class Sender:
     hidden: bool = False
 
 
-def read_sender(headers: Mapping[str, str]) -> Sender:
-    """The human author of a mail, behind lists that rewrite From (DMARC).
-
-    Examples
-    --------
-    >>> read_sender({"from": "Ann via Ops <ops@lists.org>", "reply-to": "Ann <ann@example.org>", "list-id": "<ops>"})
-    Sender(name='Ann', address='ann@example.org', hidden=False)
-    """
-    sender = parse_sender(headers.get("from", "") or headers.get("sender", ""))
-    lists = _lists(headers)
-    rewritten = _VIA.match(sender.name or "") if lists else None
-    if not rewritten and sender.address not in lists:
-        return sender
-    name = (rewritten[1].strip() or None) if rewritten else sender.name
-    for key in ("x-original-from", "x-google-original-from", "reply-to", "x-reply-to", "cc"):
-        found = parse_sender(headers.get(key, ""))
-        same = key != "cc" or (found.name or "").casefold() == (name or "").casefold()
-        if found.address and found.address not in (sender.address, *lists) and same:
-            return Sender(name or found.name, found.address, found.hidden)
-    return Sender(name, None) if rewritten else sender
-
-
-def _lists(headers: Mapping[str, str]) -> list[str]:
-    """Addresses of the list a mail came through; none when it did not come through one."""
-    if not headers.keys() & {"list-id", "list-post", "x-beenthere", "mailing-list", "x-original-from"}:
-        return []
-    text = " ".join(headers.get(name, "") for name in ("list-post", "x-beenthere", "to", "sender"))
-    return [found.casefold() for found in _ADDRESS.findall(text.replace("mailto:", " "))] or ["list"]
+def parse_senders(value: str) -> list[Sender]:
+    """All people a header names, in its order."""
+    return [parse_sender(part) for part in _ONE.findall(value[:10_000]) if part.strip()]
 
 
 def parse_sender(value: str) -> Sender:
@@ -87,13 +62,21 @@ def parse_sender(value: str) -> Sender:
     if len(bare.split()) >= 3 and re.search(r"\s\S*[@|]\S*\s", bare) and (hidden := _HIDDEN.match(bare)):
         name = decode_words(comment[2]).strip() if comment else ""
         return Sender(name or None, f"{hidden[1]}@{hidden[2]}".casefold(), hidden=True)
-    name, address = (comment[2], bare) if comment and _ADDRESS.fullmatch(bare) else parseaddr(plain)
-    if not _ADDRESS.fullmatch(address):
-        found = _ADDRESS.search(plain)
+    name, address = (comment[2], bare) if comment and ADDRESS.fullmatch(bare) else _parsed(plain)
+    if not ADDRESS.fullmatch(address):
+        found = ADDRESS.search(plain)
         address = found[0] if found else ""
-        name = name or (comment[2] if comment else plain.split("<")[0])
+        name = name or (comment[2] if comment else plain.split("<")[0].replace(address, ""))
     shown = " ".join(decode_words(name).strip().strip("\"'").split())
-    return Sender(shown or None, address.casefold() or None)
+    return Sender(shown if re.search(r"\w", shown) else None, address.casefold() or None)
+
+
+def _parsed(value: str) -> tuple[str, str]:
+    """Name and address; nothing of a value nested so deeply that no mail program wrote it."""
+    try:
+        return parseaddr(value)
+    except RecursionError:
+        return "", ""
 
 
 def is_automatic_reply(headers: Mapping[str, str], subject: str) -> bool:
@@ -124,21 +107,25 @@ def identify(senders: Iterable[Sender]) -> dict[Sender, str]:
     """Person id of every sender: the address, however it is disguised; without one, the name.
 
     Disguised spellings are one person when they and a clear address differ only in characters that disguises
-    replace *and* bear the same name; the id is the clearest spelling. Nothing else is merged.
+    replace *and* bear the same name; the id is the clearest spelling. A full name without an address is the one
+    person of that name who has one. Nothing else is merged.
     """
     groups: dict[tuple[str, str], set[Sender]] = defaultdict(set)
-    ids: dict[Sender, str] = {}
     for sender in set(senders):
-        if sender.address is None:
-            ids[sender] = f"name:{sender.name.casefold()}" if sender.name else ""
-        else:
-            groups[_BROAD.sub("*", sender.address), (sender.name or "").casefold()].add(sender)
-    for members in groups.values():
-        hidden = [member for member in members if member.hidden]
+        groups[_BROAD.sub("*", sender.address or ""), (sender.name or "").casefold()].add(sender)
+    ids: dict[Sender, str] = {}
+    named: dict[str, set[str]] = defaultdict(set)
+    for (_, name), members in sorted(groups.items(), reverse=True):
+        hidden = [member.address or "" for member in members if member.hidden]
         clear = sorted({member.address or "" for member in members if not member.hidden})
-        ids.update({member: member.address or "" for member in members if not member.hidden})
-        spelling = clear[0] if len(clear) == 1 else min((_clarity(m.address or "") for m in hidden), default=(0, ""))[1]
-        ids.update(dict.fromkeys(hidden, spelling))
+        spelling = clear[0] if len(clear) == 1 else min(map(_clarity, hidden), default=(0, ""))[1]
+        for member in members:
+            known = spelling if member.hidden else member.address
+            if known is None:
+                same = named[name] if " " in name else set()
+                known = next(iter(same)) if len(same) == 1 else f"name:{name}" if name else ""
+            ids[member] = known
+            named[name].add(known)
     return ids
 
 

@@ -26,10 +26,11 @@ import polars as pl
 
 from sna.errors import ReadError
 from sna.formats.container import Container
+from sna.formats.times import iso_time
 from sna.formats.xmlrows import CUT_OFF, RowFile, look_at, read_rows, unescape_columns
 from sna.forum import Forum
 from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
-from sna.schema import SIGNALS, TIME
+from sna.schema import SIGNALS
 
 _TABLES = ("posts", "users", "comments", "votes", "badges", "postlinks", "posthistory", "tags")
 _COLUMNS = {
@@ -63,20 +64,11 @@ _SYSTEM = "-1"
 _TARGETS = {"posts": "posts", "users": "people", "comments": "posts", "votes": "signals", "badges": "events"}
 _Dump = dict[str, tuple[RowFile, ...]]
 CAPABILITIES = {
-    "reply_parent": "yes",
-    "threads": "yes",
-    "spaces": "partial",
-    "mentions": "partial",
-    "reactions": "partial",
-    "reaction_times": "partial",
-    "acceptance": "yes",
-    "acceptance_time": "partial",
-    "logins": "partial",
-    "roster": "yes",
-    "org_attributes": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
+    **dict.fromkeys(("reply_parent", "threads", "acceptance", "roster", "text", "exact_times"), "yes"),
+    **dict.fromkeys(
+        ("spaces", "mentions", "reactions", "reaction_times", "acceptance_time", "logins", "org_attributes", "edits"),
+        "partial",
+    ),
 }
 _NEEDS_FILE = {
     "users": ("roster", "org_attributes", "logins", "mentions"),
@@ -197,16 +189,8 @@ def _refused(frame: pl.DataFrame, bad: pl.Expr, into: Collector, table: str, rea
     return marked.filter(~pl.col("_bad")).drop("_bad")
 
 
-def _time(column: str) -> pl.Expr:
-    """Times of the dump (ISO, no zone, UTC meant); null when unusable."""
-    text = pl.col(column).str.replace(" ", "T", literal=True).str.strip_suffix("Z")
-    long = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", time_zone="UTC", strict=False)
-    short = text.str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC", strict=False)
-    return pl.coalesce(long, short).cast(TIME)
-
-
 def _note_bad_times(frame: pl.DataFrame, column: str, into: Collector, table: str, file: str) -> None:
-    for row_id in frame.filter(pl.col(column).is_not_null() & _time(column).is_null())["Id"]:
+    for row_id in frame.filter(pl.col(column).is_not_null() & iso_time(column).is_null())["Id"]:
         into.note(table, "bad_time", kind="repaired", file=file, position=f"Id {row_id}")
 
 
@@ -216,14 +200,14 @@ def _add_users(frame: pl.DataFrame, into: Collector, *, file: str) -> None:
     kind = pl.when(pl.col("Id") == _SYSTEM).then(pl.lit("system")).otherwise(pl.lit("human")).alias("kind")
     into.add_frame(
         "people",
-        frame.select(person, pl.col("DisplayName").alias("name"), kind, _time("CreationDate").alias("joined_at")),
+        frame.select(person, pl.col("DisplayName").alias("name"), kind, iso_time("CreationDate").alias("joined_at")),
     )
     for column, attribute in (("Reputation", "reputation"), ("Location", "location")):
         stated = frame.filter(pl.col(column).str.strip_chars() != "")
         value = pl.col(column).str.strip_chars().alias("value")
         basis = pl.lit("snapshot").alias("basis")
         into.derive_frame("roles", stated.select(person, pl.lit(attribute).alias("attribute"), value, basis))
-    seen = frame.select(person, pl.lit("last_access").alias("kind"), _time("LastAccessDate").alias("at"))
+    seen = frame.select(person, pl.lit("last_access").alias("kind"), iso_time("LastAccessDate").alias("at"))
     into.derive_frame("events", seen.filter(pl.col("at").is_not_null()))
 
 
@@ -267,12 +251,12 @@ def _posts(frame: pl.DataFrame) -> pl.DataFrame:
         pl.when(~root).then("ParentId").alias("parent_id"),
         pl.when(root).then(pl.lit("none")).otherwise(pl.lit("explicit")).alias("parent_basis"),
         pl.col("OwnerUserId").alias("author_id"),
-        _time("CreationDate").alias("created_at"),
+        iso_time("CreationDate").alias("created_at"),
         pl.when(root).then(pl.col("Tags").str.extract(r"([^<>|]+)")).alias("space"),
         pl.when(root).then(pl.lit("root")).otherwise(pl.lit("answer")).alias("kind"),
         pl.col("Title").alias("title"),
         pl.col("Body").str.replace_all("<[^>]*>", "").str.strip_chars().alias("text"),
-        _time("LastEditDate").alias("edited_at"),
+        iso_time("LastEditDate").alias("edited_at"),
     ).pipe(unescape_columns, ("text",))
 
 
@@ -289,7 +273,7 @@ def _add_comments(frame: pl.DataFrame, into: Collector, *, file: str, known: pl.
             pl.col("PostId").alias("parent_id"),
             pl.lit("explicit").alias("parent_basis"),
             pl.col("UserId").alias("author_id"),
-            _time("CreationDate").alias("created_at"),
+            iso_time("CreationDate").alias("created_at"),
             "space",
             pl.lit("comment").alias("kind"),
             pl.col("Text").alias("text"),
@@ -305,7 +289,7 @@ def _add_badges(source: _Rows, into: Collector) -> None:
         frame = _refused(frame, nobody, into, "events", "missing_value", file)
         kind, name = pl.lit("badge").alias("kind"), pl.col("Name").alias("object")
         into.add_frame(
-            "events", frame.select(pl.col("UserId").alias("person_id"), kind, name, _time("Date").alias("at"))
+            "events", frame.select(pl.col("UserId").alias("person_id"), kind, name, iso_time("Date").alias("at"))
         )
 
 
@@ -367,7 +351,7 @@ def _by_day(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("PostId").alias("post_id"),
         pl.col("UserId").alias("person_id"),
         kind,
-        _time("CreationDate").alias("at"),
+        iso_time("CreationDate").alias("at"),
         pl.lit(1, pl.Int64).alias("n"),
     )
     return _summed(votes)

@@ -49,20 +49,9 @@ _TOTALS = {"upvote": "up_vote_count", "downvote": "down_vote_count", "bookmark":
 _LOOKED_AT = 40
 _MOST = 2**53
 CAPABILITIES = {
-    "reply_parent": "yes",
-    "threads": "yes",
-    "spaces": "partial",
-    "mentions": "partial",
-    "reactions": "partial",
-    "acceptance": "yes",
-    "logins": "partial",
-    "roster": "yes",
-    "memberships": "partial",
-    "platform_role": "partial",
-    "org_attributes": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
+    **dict.fromkeys(("reply_parent", "threads", "acceptance", "roster", "text", "exact_times"), "yes"),
+    **dict.fromkeys(("spaces", "mentions", "reactions", "logins", "memberships", "platform_role"), "partial"),
+    **dict.fromkeys(("org_attributes", "edits"), "partial"),
 }
 _NEEDS_FILE = {"users": ("roster", "org_attributes", "logins", "platform_role"), "groups": ("memberships",)}
 
