@@ -1,7 +1,7 @@
-"""Numbers printed in papers, reproduced from the published data (see METHODS section 4 for the sources)."""
+"""Numbers printed in papers, reproduced from the published data: small tables in `tests/data`, larger ones outside."""
 
-import csv
 import gzip
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,57 +13,28 @@ from sna.mixing.indices import newman_assortativity
 from sna.mixing.levels import hierarchy_flow
 from sna.network.brokerage import brokerage_roles, brokerage_totals
 
-
-def edges_of(matrix):
-    ids = [f"m{i:02d}" for i in range(len(matrix))]
-    rows, columns = np.nonzero(matrix)
-    return ids, pl.DataFrame({"source": [ids[i] for i in rows], "target": [ids[j] for j in columns]})
+DATA = Path(__file__).parent / "data"
+TRAITS = ("department", "gender", "seniority")
 
 
 @pytest.fixture(scope="module")
-def advice(shared):
-    """Krackhardt's high-tech managers, who asks whom for advice, with their department."""
-    folder = shared / "data" / "published_tables"
-    matrix = np.loadtxt(folder / "krack_advice.csv", delimiter=",", dtype=int)
-    department = np.loadtxt(folder / "krack_dept.csv", dtype=int)
-    ids, edges = edges_of(matrix)
-    people = pl.DataFrame({"person_id": ids, "department": [str(d) for d in department]})
+def managers():
+    """Krackhardt's high-tech managers: ties of the three relations, and departments."""
+    ties = pl.read_csv(DATA / "krackhardt_ties.csv")
+    people = pl.read_csv(DATA / "krackhardt_departments.csv").cast(pl.String).rename({"manager": "person_id"})
+    return ties, people
+
+
+def relation_among(managers, relation):
+    ties, people = managers
+    edges = ties.filter(pl.col(relation) == 1).select(source="ego", target="alter").cast(pl.String)
     return sna.network_from_edges(edges, people=people)
 
 
 @pytest.fixture(scope="module")
-def krackhardt(shared):
-    """The three relations of the high-tech managers as matrices, and their departments."""
-    folder = shared / "data" / "classic_org_networks"
-    full = pl.read_csv(folder / "krack_full.csv")
-    attributes = pl.read_csv(folder / "krack_attributes.csv")
-    matrices = {}
-    for relation in ("advice_tie", "friendship_tie", "reports_to_tie"):
-        matrix = np.zeros((21, 21), dtype=int)
-        for ego, alter, tie in full.select("ego", "alter", relation).iter_rows():
-            matrix[int(ego) - 1, int(alter) - 1] = tie
-        np.fill_diagonal(matrix, 0)
-        matrices[relation] = matrix
-    return matrices, [str(d) for d in attributes["DEPT"]]
-
-
-@pytest.fixture(scope="module")
-def enron(shared):
-    """Enron messages among 156 employees as pairs (sender, receiver) with the number of recipients, and attributes."""
-    folder = shared / "data" / "enron_156_roles"
-
-    def rows(name):
-        with open(folder / name, encoding="utf-8", errors="replace") as stream:
-            return list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-    employees, messages, recipients = rows("employees.tsv"), rows("messages.tsv"), rows("recipients.tsv")
-    sender = {row[0]: row[-1] for row in messages}
-    pairs = pl.DataFrame({"message": [r[0] for r in recipients], "target": [r[2] for r in recipients]}).with_columns(
-        pl.col("message").replace_strict(sender).alias("source"), pl.len().over("message").alias("n")
-    )
-    columns = {"person_id": 0, "department": 2, "gender": 5, "seniority": 6}
-    people = pl.DataFrame({name: [row[i] for row in employees] for name, i in columns.items()})
-    return pairs, people, len(messages)
+def enron():
+    """Enron: receipts by the traits of sender and receiver, and employees by traits."""
+    return pl.read_csv(DATA / "enron_messages.csv"), pl.read_csv(DATA / "enron_employees.csv")
 
 
 def test_newman_2003_couples():
@@ -81,7 +52,9 @@ def test_newman_2003_couples():
     assert 0.005 < error < 0.03
 
 
-def test_krackhardt_brokerage_equals_sna_for_r(advice):
+def test_krackhardt_brokerage_equals_sna_for_r(managers):
+    # R package sna 2.7, brokerage(): w_I 28, w_O 69, b_IO 95, b_OI 62, b_O 246
+    advice = relation_among(managers, "advice")
     roles = brokerage_roles(advice, by="department")
     sums = [roles[name].sum() for name in ("coordinator", "consultant", "representative", "gatekeeper", "liaison")]
     assert sums == [28, 69, 95, 62, 246]
@@ -92,24 +65,23 @@ def test_krackhardt_brokerage_equals_sna_for_r(advice):
     assert (totals["p_adjusted"] > 0.05).all()
 
 
-def test_krackhardt_arcs_and_dyad_census(krackhardt):
-    matrices, _ = krackhardt
-    assert [int(matrix.sum()) for matrix in matrices.values()] == [190, 102, 20]
-    census = {}
-    for name, matrix in matrices.items():
-        mutual = int((matrix * matrix.T).sum()) // 2
-        asymmetric = int((matrix != matrix.T).sum()) // 2
-        census[name] = (mutual, asymmetric, 210 - mutual - asymmetric)
-    # Wasserman and Faust (1994): friendship 23 / 56 / 131
-    assert census["friendship_tie"] == (23, 56, 131)
-    assert census["advice_tie"] == (45, 100, 65)
+@pytest.mark.parametrize(
+    ("relation", "arcs", "census"),
+    # Wasserman and Faust (1994): friendship 23 mutual, 56 one-way, 131 none
+    [("advice", 190, (45, 100, 65)), ("friendship", 102, (23, 56, 131)), ("reports_to", 20, (0, 20, 190))],
+)
+def test_krackhardt_arcs_and_dyad_census(managers, relation, arcs, census):
+    matrix, _ = relation_among(managers, relation).to_sparse()
+    matrix = matrix.toarray()
+    assert int(matrix.sum()) == arcs
+    mutual = int((matrix * matrix.T).sum()) // 2
+    asymmetric = int((matrix != matrix.T).sum()) // 2
+    assert (mutual, asymmetric, 210 - mutual - asymmetric) == census
 
 
-@pytest.mark.parametrize(("relation", "value"), [("friendship_tie", 0.255), ("advice_tie", 0.516)])
-def test_krackhardt_ei_index(krackhardt, relation, value):
-    matrices, departments = krackhardt
-    ids, edges = edges_of(matrices[relation])
-    network = sna.network_from_edges(edges, people=pl.DataFrame({"person_id": ids, "department": departments}))
+@pytest.mark.parametrize(("relation", "value"), [("friendship", 0.255), ("advice", 0.516)])
+def test_krackhardt_ei_index(managers, relation, value):
+    network = relation_among(managers, relation)
     assert sna.ei_index(network, by="department") == pytest.approx(value, abs=5e-4)
     # label permutation: friendship inside departments is far beyond chance, advice is not; mean .551
     seen = sna.mixing_matrix(network, by="department", null="label permutation")
@@ -117,42 +89,47 @@ def test_krackhardt_ei_index(krackhardt, relation, value):
     expected = 1 - 2 * same["expected"].sum() / seen["observed"].sum()
     assert expected == pytest.approx(0.551, abs=0.01)
     excess = same["observed"].sum() / same["expected"].sum()
-    assert (excess > 1.5) == (relation == "friendship_tie")
+    assert (excess > 1.5) == (relation == "friendship")
 
 
-def test_enron_counts(enron):
-    pairs, people, n_messages = enron
-    assert (people.height, n_messages, pairs.height) == (156, 21_635, 38_388)
-    network = sna.network_from_edges(pairs.select("source", "target"), people=people)
-    # Perry and Wolfe (2013), gender send counts, all recipients; what people send to themselves is no tie
+def test_enron_sends_by_gender(enron):
+    # Perry and Wolfe (2013): receipts by gender of sender and receiver, all messages among the 156
+    receipts, employees = enron
+    assert (employees["employees"].sum(), receipts["n"].sum()) == (156, 38_388)
+    side = [pl.concat_str(pl.lit(f"{who} "), *(f"{who}_{trait}" for trait in TRAITS)) for who in ("sender", "receiver")]
+    named = receipts.select(side[0].alias("source"), side[1].alias("target"), "sender_gender", "receiver_gender", "n")
+    senders = named.select(person_id="source", gender="sender_gender")
+    receivers = named.select(person_id="target", gender="receiver_gender")
+    people = pl.concat([senders, receivers]).unique()
+    network = sna.network_from_edges(named.select("source", "target", weight="n"), people=people)
     table = sna.mixing_matrix(network, by="gender")
     seen = {(a, b): n for a, b, n in table.select("from_group", "to_group", "observed").iter_rows()}
-    own = pairs.filter(pl.col("source") == pl.col("target")).join(people, left_on="source", right_on="person_id")
-    self_sent = dict(own["gender"].value_counts().iter_rows())
-    for gender in ("Female", "Male"):
-        seen[gender, gender] += self_sent.get(gender, 0)
     order = [("Female", "Female"), ("Female", "Male"), ("Male", "Female"), ("Male", "Male")]
     assert [seen[cell] for cell in order] == [7529, 8061, 5310, 17_488]
 
 
 def test_enron_naive_shares(enron):
-    pairs, people, _ = enron
-    gender = dict(people.select("person_id", "gender").iter_rows())
-    few = pairs.filter(pl.col("n") <= 10).with_columns(
-        pl.col("source", "target").replace_strict(gender).name.prefix("g_")
-    )
-    to_women = few.group_by("g_source").agg((pl.col("g_target") == "Female").mean()).sort("g_source")
-    assert to_women["g_target"].to_list() == pytest.approx([0.503, 0.232], abs=5e-4)
+    # the same, messages with at most 10 recipients: share of receipts by women
+    receipts, _ = enron
+    few = pl.col("n_up_to_10")
+    to_women = few.filter(pl.col("receiver_gender") == "Female").sum() / few.sum()
+    shares = receipts.group_by("sender_gender").agg(to_women.alias("share")).sort("sender_gender")
+    assert shares["share"].to_list() == pytest.approx([0.503, 0.232], abs=5e-4)
 
 
 def test_enron_static_coefficients(enron):
-    # Perry and Wolfe (2013), static model: receiver and sender x receiver effects of Legal, Trading, Junior, Female
-    pairs, people, _ = enron
-    table = people.sort(pl.col("person_id").cast(pl.Int64))
-    index = {person: i for i, person in enumerate(table["person_id"])}
+    # the same, static model: receiver and sender x receiver effects of Legal, Trading, Junior, Female
+    receipts, employees = enron
+    classes = employees.select(TRAITS).rows()
+    sizes = employees["employees"].to_numpy().astype(float)
+    place = {traits: row for row, traits in enumerate(classes)}
+    weights = np.zeros((len(classes), len(classes)))
+    sides = (*(f"sender_{trait}" for trait in TRAITS), *(f"receiver_{trait}" for trait in TRAITS))
+    for *traits, n in receipts.select(*sides, "n_up_to_5_to_others").iter_rows():
+        weights[place[tuple(traits[:3])], place[tuple(traits[3:])]] = n
     traits = [
-        (table[column] == value).to_numpy().astype(float)
-        for column, value in (
+        np.array([traits[TRAITS.index(kind)] == value for traits in classes], dtype=float)
+        for kind, value in (
             ("department", "Legal"),
             ("department", "Trading"),
             ("seniority", "Junior"),
@@ -168,33 +145,25 @@ def test_enron_static_coefficients(enron):
             [0.87, -0.58, 0.07, 0.83],
         ]
     )
-    few = pairs.filter(pl.col("n") <= 5)
-    weights = np.zeros((156, 156))
-    np.add.at(weights, ([index[s] for s in few["source"]], [index[t] for t in few["target"]]), 1)
-    np.fill_diagonal(weights, 0)
-    design = np.stack([np.outer(s, r) for s in [np.ones(156), *traits] for r in traits], axis=-1)
-    others, sent = ~np.eye(156, dtype=bool), weights.sum(axis=1)
+    design = np.stack([np.outer(s, r) for s in [np.ones(len(classes)), *traits] for r in traits], axis=-1)
+    others, sent = np.log(sizes - np.eye(len(classes))), weights.sum(axis=1)  # nobody writes to themselves
 
     def deviance(beta):
-        eta = np.where(others, design @ beta, -np.inf)
+        eta = design @ beta + others
         odds = np.exp(eta - eta.max(axis=1, keepdims=True))
         shares = odds / odds.sum(axis=1, keepdims=True)
-        logs = np.log(np.where(others & (shares > 0), shares, 1.0))
         slope = np.einsum("ij,ijk->k", weights - sent[:, None] * shares, design)
-        return -(weights * logs).sum() / sent.sum(), -slope / sent.sum()
+        return -(weights * np.log(shares)).sum() / sent.sum(), -slope / sent.sum()
 
     fit = minimize(deviance, np.zeros(20), jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 500})
     assert np.abs(fit.x.reshape(5, 4) - published).max() <= 0.0051
 
 
-def test_lazega_advice_goes_up(shared):
-    folder = shared / "data" / "classic_org_networks"
-    people = pl.read_csv(folder / "law_advice_nodes.csv", schema_overrides={"id": pl.String, "status": pl.String})
-    kinds = {"advice": 892, "friends": 575, "cowork": 1104}
-    edges = {name: pl.read_csv(folder / f"law_{name}_edges.csv").cast(pl.String) for name in kinds}
-    assert {name: frame.height for name, frame in edges.items()} == kinds
-    network = sna.network_from_edges(edges["advice"], people=people.select(pl.col("id").alias("person_id"), "status"))
-    assert network.n_ties == 892
+def test_lazega_advice_goes_up():
+    people = pl.read_csv(DATA / "lazega_status.csv").cast(pl.String).rename({"lawyer": "person_id"})
+    edges = pl.read_csv(DATA / "lazega_advice.csv").cast(pl.String).rename({"asks": "source", "asked": "target"})
+    network = sna.network_from_edges(edges, people=people)
+    assert (network.n_people, network.n_ties) == (71, 892)
     # 1 = partner, 2 = associate
     flow = hierarchy_flow(network, by="status", order=("2", "1"), draws=49, rng=1)
     counts = dict(flow.select("direction", "observed").iter_rows())

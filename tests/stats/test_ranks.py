@@ -1,5 +1,7 @@
 """Rank sets against the published examples, and their coverage where people are tied."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -16,9 +18,8 @@ def test_example_of_the_csranks_documentation():
 
 
 @pytest.fixture(scope="module")
-def pisa(shared):
-    table = pl.read_csv(shared / "data" / "published_tables" / "pisa.csv")
-    return table.drop_nulls(["math_score", "math_se"])
+def pisa():
+    return pl.read_csv(Path(__file__).parents[1] / "data" / "pisa_2018_mathematics.csv")
 
 
 def test_pisa_2018_of_mogstad_and_others(pisa):
