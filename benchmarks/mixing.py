@@ -15,17 +15,18 @@ SPLIT = "2024-01-01"
 
 
 def ladder_and_verdict(forum):
-    drawn = sna.draw_mixing(forum, rng=1)
-    sna.mixing_ladder(forum, drawn=drawn)
-    sna.cross_role_ladder(forum, drawn=drawn)
-    sna.list_silent_pairs(forum, drawn=drawn)
-    return sna.cross_role_level(forum, drawn=drawn)
+    ready = sna.draw_mixing(forum, rng=1)
+    sna.mixing_ladder(ready)
+    sna.cross_role_ladder(ready)
+    sna.list_silent_pairs(ready)
+    return sna.cross_role_level(ready)
 
 
 STEPS = {
     "both ladders, silent pairs, verdict on level; 999 draws": ladder_and_verdict,
-    "cross_role_change, 999 draws": lambda forum: sna.cross_role_change(forum, split_at=SPLIT, rng=1),
-    "mixing_matrix, closed form": lambda forum: sna.mixing_matrix(forum),
+    "cross_role_change at a date": lambda forum: sna.cross_role_change(forum, split_at=SPLIT),
+    "find_change_date, 999 draws": lambda forum: sna.find_change_date(forum, rng=1),
+    "mixing_matrix, closed form": lambda forum: sna.mixing_matrix(forum, null="volume-holding"),
     "brokerage_roles": lambda forum: sna.brokerage_roles(forum),
 }
 

@@ -4,13 +4,10 @@ Roles differ in how much and in which channels people take part, which is what f
 four roles, six channels, each role at home in some of them, log-normal activity with a mean that depends on role.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 
-from sna.mixing.nulls import Pairs
-from sna.mixing.pairs import Coded
+from sna.mixing.pairs import Pairs
 
 ROLES = np.repeat(np.arange(4), [96, 72, 48, 24])
 HOME = np.array([[0, 1], [2, 3], [4, 5], [0, 5]])
@@ -60,21 +57,19 @@ def make_blind_forum(
 def code_pairs(thread, source, target, stratum, roles):
     """Coded pairs from plain arrays; ``roles`` is the group code of each person."""
     roles = np.asarray(roles)
-    pairs = Pairs(
+    thread, stratum = np.asarray(thread, dtype=np.int64), np.asarray(stratum, dtype=np.int64)
+    n_threads = int(thread.max()) + 1
+    return Pairs(
         source=np.asarray(source, dtype=np.int64),
         target=np.asarray(target, dtype=np.int64),
         source_group=roles[source].astype(np.int64),
         target_group=roles[target].astype(np.int64),
-        stratum=np.asarray(stratum, dtype=np.int64),
-        thread=np.asarray(thread, dtype=np.int64),
+        space=stratum,
+        period=np.zeros_like(stratum),
+        stratum=stratum,
+        thread=thread,
         groups=tuple("abcdefgh"[: roles.max() + 1]),
+        people=pl.Series([f"p{i:04d}" for i in range(len(roles))]),
+        threads=pl.Series([f"t{i:05d}" for i in range(n_threads)]),
+        started=pl.Series(range(n_threads), dtype=pl.Datetime("us", "UTC")),
     )
-    people = pl.Series([f"p{i:04d}" for i in range(len(roles))])
-    threads = pl.Series([f"t{i:05d}" for i in range(int(pairs.thread.max()) + 1)])
-    started = pl.Series(range(len(threads)), dtype=pl.Datetime("us", "UTC"))
-    return Coded(pairs, people, threads, started, pairs.stratum, np.zeros_like(pairs.stratum))
-
-
-def restrict(coded, stratum):
-    """The same pairs with other strata."""
-    return replace(coded, pairs=replace(coded.pairs, stratum=np.asarray(stratum, dtype=np.int64)))

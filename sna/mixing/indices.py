@@ -13,8 +13,7 @@ import polars as pl
 from scipy import stats
 
 from sna.forum import Forum
-from sna.mixing.nulls import Pairs, count_groups, take_pairs
-from sna.mixing.pairs import Coded, code_any, cross_share
+from sna.mixing.pairs import Pairs, code_any, count_groups, cross_share, take_pairs
 from sna.network.network import Network
 from sna.results import Estimate
 from sna.talk.threads import MISSING
@@ -41,8 +40,8 @@ def cross_role_share(
     >>> cross_role_share(network_from_edges(edges, people=people))
     0.5
     """
-    coded = code_any(data, by, kinds=kinds, since=since, until=until)
-    return float(cross_share(count_groups(coded.pairs), missing=coded.missing))
+    pairs = code_any(data, by, kinds=kinds, since=since, until=until)
+    return float(cross_share(count_groups(pairs), missing=pairs.missing))
 
 
 def ei_index(
@@ -84,9 +83,9 @@ def ei_index(
     >>> round(ei_index(network_from_edges(edges, people=people)), 3)
     0.333
     """
-    coded = code_any(data, by, kinds=kinds, since=since, until=until)
-    ties = _distinct(coded.pairs)
-    known = (ties.source_group != coded.missing) & (ties.target_group != coded.missing)
+    pairs = code_any(data, by, kinds=kinds, since=since, until=until)
+    ties = _distinct(pairs)
+    known = (ties.source_group != pairs.missing) & (ties.target_group != pairs.missing)
     n = int(known.sum())
     external = int((known & (ties.source_group != ties.target_group)).sum())
     if n == 0:
@@ -94,7 +93,7 @@ def ei_index(
     raw = (2 * external - n) / n
     if not rescaled:
         return raw
-    counts = _group_sizes(data, by, coded)
+    counts = _group_sizes(data, by, pairs)
     sizes = np.array([size for group, size in counts.items() if group != MISSING], dtype=np.float64)
     within = float((sizes * (sizes - 1)).sum())
     across = float(sizes.sum() * (sizes.sum() - 1)) - within
@@ -131,11 +130,11 @@ def coleman_homophily(
     >>> coleman_homophily(network_from_edges(edges, people=people)).rows()
     [('HR', 2, 2, 0.5, 0.5, 0.0), ('IT', 1, 1, 0.0, 0.0, 0.0)]
     """
-    coded = code_any(data, by, kinds=kinds, since=since, until=until)
-    ties = _distinct(coded.pairs)
+    pairs = code_any(data, by, kinds=kinds, since=since, until=until)
+    ties = _distinct(pairs)
     counts = count_groups(ties)
-    people = _group_sizes(data, by, coded)
-    row = {name: code for code, name in enumerate(coded.pairs.groups)}
+    people = _group_sizes(data, by, pairs)
+    row = {name: code for code, name in enumerate(pairs.groups)}
     sizes = np.array(list(people.values()), dtype=np.float64)
     sent = np.array([counts[row[name]].sum() if name in row else 0.0 for name in people])
     inside = np.array([counts[row[name], row[name]] if name in row else 0.0 for name in people])
@@ -177,10 +176,18 @@ def assortativity(
     -----
     When it misleads: it compares with volume-holding shares, so shared channels look like preference; and interactions
     of one thread are not independent, so its interval is too narrow for a claim.
+
+    Examples
+    --------
+    >>> from sna.network import network_from_edges
+    >>> people = pl.DataFrame({"person_id": ["a", "b", "c", "d"], "role": ["HR", "HR", "IT", "IT"]})
+    >>> edges = pl.DataFrame({"source": ["a", "b", "c", "d"], "target": ["b", "a", "d", "c"]})
+    >>> assortativity(network_from_edges(edges, people=people)).value
+    1.0
     """
-    coded = code_any(data, by, kinds=kinds, since=since, until=until)
-    counts = count_groups(coded.pairs)
-    known = [code for code in range(len(counts)) if code != coded.missing]
+    pairs = code_any(data, by, kinds=kinds, since=since, until=until)
+    counts = count_groups(pairs)
+    known = pairs.known
     value, error = newman_assortativity(counts[np.ix_(known, known)])
     reach = float(stats.norm.ppf(0.5 + level / 2)) * error
     n = int(counts[np.ix_(known, known)].sum())
@@ -201,7 +208,7 @@ def newman_assortativity(counts: Floats) -> tuple[float, float]:
 
 
 def _newman(counts: Floats) -> float:
-    total = counts.sum()
+    total = float(counts.sum())
     if total <= 0:
         return float("nan")
     chance = float(counts.sum(axis=1) @ counts.sum(axis=0)) / total**2
@@ -215,13 +222,13 @@ def _distinct(pairs: Pairs) -> Pairs:
     return take_pairs(pairs, first)
 
 
-def _group_sizes(data: Forum | Network, by: str, coded: Coded) -> dict[str, int]:
+def _group_sizes(data: Forum | Network, by: str, pairs: Pairs) -> dict[str, int]:
     """People of each group: all of a network's; in a forum, where groups change, those who take part."""
     if isinstance(data, Network):
         groups = data.people.select(pl.col(by).cast(pl.String).fill_null(MISSING).alias("group"))
     else:
-        person = np.concatenate([coded.pairs.source, coded.pairs.target])
-        group = np.concatenate([coded.pairs.source_group, coded.pairs.target_group])
+        person = np.concatenate([pairs.source, pairs.target])
+        group = np.concatenate([pairs.source_group, pairs.target_group])
         codes = np.unique(np.stack([person, group]), axis=1)[1]
-        groups = pl.DataFrame({"group": [coded.pairs.groups[code] for code in codes]}, schema={"group": pl.String})
+        groups = pl.DataFrame({"group": [pairs.groups[code] for code in codes]}, schema={"group": pl.String})
     return {str(name): int(size) for name, size in groups.group_by("group").len().sort("group").iter_rows()}

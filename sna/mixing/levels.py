@@ -9,8 +9,8 @@ import polars as pl
 
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
-from sna.mixing.nulls import Pairs, find_null
-from sna.mixing.pairs import Coded, code_interactions, code_network, require_spaces
+from sna.mixing.nulls import Null, channel_null, find_null, require_null, volume_null
+from sna.mixing.pairs import EVERY, Pairs, code_interactions, code_network, lay_strata
 from sna.network.network import Network
 from sna.stats.inference import adjust_p, monte_carlo_p
 from sna.talk.threads import MISSING
@@ -24,11 +24,11 @@ def hierarchy_flow(
     *,
     by: str = "level",
     order: Sequence[str] | None = None,
-    null: str | None = None,
+    null: str | Null | None = None,
     kinds: Sequence[str] = ("reply",),
     since: Moment = None,
     until: Moment = None,
-    period: str = "1q",
+    every: str = EVERY,
     draws: int = 999,
     rng: np.random.Generator | int | None = None,
 ) -> pl.DataFrame:
@@ -43,8 +43,9 @@ def hierarchy_flow(
     order
         Its values from lowest to highest. None: they are numbers, and a higher number is a higher level.
     null
-        "volume-holding" or "channel-stratified"; None takes the latter where the spaces of a forum are known.
-    kinds, since, until, period, draws, rng
+        A null of interactions, or its name; None takes "channel-stratified" where the spaces of a forum are known,
+        else "volume-holding".
+    kinds, since, until, every, draws, rng
         As in `sna.mixing_matrix`.
 
     Returns
@@ -76,13 +77,18 @@ def hierarchy_flow(
     >>> flow.select("direction", "observed", "reciprocity").rows()
     [('upward', 1, 1.0), ('lateral', 1, 0.0), ('downward', 1, 1.0)]
     """
-    coded, name = _read(data, by, null=null, kinds=kinds, since=since, until=until, period=period)
-    rank = _ranks(coded.pairs.groups, order, by)
-    flow, answered, n_ties = _measure(coded.pairs, rank)
+    chosen = _choose_null(data, null)
+    if isinstance(data, Network):
+        pairs = code_network(data, by)
+    else:
+        pairs = code_interactions(data, by, kinds=kinds, since=since, until=until, every=every)
+    pairs = lay_strata(pairs, chosen.strata)
+    rank = _ranks(pairs.groups, order, by)
+    flow, answered, n_ties = _measure(pairs, rank)
     if flow[:3].sum() == 0:
         raise NotAnswerableError(f"The flow by {by!r} needs interactions with known levels at both ends.", got="None.")
     generator = np.random.default_rng(rng)
-    sample = [_measure(drawn, rank)[:2] for drawn in find_null(name).draw(coded.pairs, draws, generator)]
+    sample = [_measure(drawn, rank)[:2] for drawn in chosen.draw(pairs, draws, generator)]
     flows, backs = np.stack([f for f, _ in sample]), np.stack([a for _, a in sample])
     p_flow = monte_carlo_p(flow, flows)
     table = pl.DataFrame(
@@ -99,34 +105,25 @@ def hierarchy_flow(
             "reciprocity_p": np.where(np.isnan(answered), np.nan, monte_carlo_p(answered, np.nan_to_num(backs))),
         }
     )
-    table = table.with_columns(pl.col(pl.Float64).fill_nan(None), pl.lit(name).alias("null"))
+    table = table.with_columns(pl.col(pl.Float64).fill_nan(None), pl.lit(chosen.name).alias("null"))
     return table.filter((pl.col("direction") != MISSING) | (pl.col("observed") > 0))
 
 
-def _read(
-    data: Forum | Network,
-    by: str,
-    *,
-    null: str | None,
-    kinds: Sequence[str],
-    since: Moment,
-    until: Moment,
-    period: str,
-) -> tuple[Coded, str]:
-    if null not in (None, "volume-holding", "channel-stratified"):
-        raise ParameterError("null is 'volume-holding' or 'channel-stratified'.", got=f"Got {null!r}.")
-    if isinstance(data, Network):
-        return code_network(data, by), "volume-holding"
-    coded = code_interactions(data, by, kinds=kinds, since=since, until=until, period=period)
-    if null == "volume-holding":
-        return coded, null
+def _choose_null(data: Forum | Network, null: str | Null | None) -> Null:
+    if null is not None:
+        chosen = find_null(null)
+        if chosen.pairs != "interactions":
+            got = f"The {chosen.name} null pairs {chosen.pairs}."
+            raise ParameterError(
+                "The flow by level needs a null of interactions.", got=got, hint="null='volume-holding'"
+            )
+        require_null(data, chosen)
+        return chosen
     try:
-        require_spaces(data, analysis="the channel-stratified null")
+        require_null(data, channel_null())
     except NotAnswerableError:
-        if null is not None:
-            raise
-        return coded, "volume-holding"
-    return coded, "channel-stratified"
+        return volume_null()
+    return channel_null()
 
 
 def _ranks(groups: tuple[str, ...], order: Sequence[str] | None, by: str) -> Floats:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from sna.errors import ParameterError
 from sna.forum import Forum
-from sna.mixing.nulls import Pairs, participation_null
-from sna.mixing.pairs import Coded, code_joins, require_spaces
+from sna.mixing.nulls import participation_null
+from sna.mixing.pairs import Pairs, code_joins, require_spaces
 from sna.schema import TIME
 from sna.stats.inference import monte_carlo_p
 from sna.talk.threads import thread_participation
@@ -46,7 +46,7 @@ def list_new_ties(
     unit: str = "department",
     since: Moment = None,
     until: Moment = None,
-    period: str = "1mo",
+    every: str = "1mo",
 ) -> pl.DataFrame:
     """First contacts: who joined whose thread for the first time, and how far apart the two were before.
 
@@ -60,7 +60,7 @@ def list_new_ties(
         Names of the attributes.
     since, until
         First contacts listed; earlier ones are always taken into account.
-    period
+    every
         What was known is taken as of the start of the period of the contact.
 
     Returns
@@ -83,6 +83,19 @@ def list_new_ties(
     -----
     When it misleads: absence of a line on the chart is not absence of acquaintance; and early in a forum everything
     is a first contact, because nothing came before.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1", "2"], "thread_id": ["t", "t"], "author_id": ["ann", "bob"],
+    ...                       "created_at": ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"], "space": ["x", "x"]})
+    >>> chart = [("ann", "manager", "top"), ("bob", "manager", "ann"), ("ann", "department", "A"),
+    ...          ("bob", "department", "A")]
+    >>> roles = pl.DataFrame(chart, schema=["person_id", "attribute", "value"], orient="row")
+    >>> people = pl.DataFrame({"person_id": ["ann", "bob", "top"]})
+    >>> ties = list_new_ties(build_forum(posts=posts, people=people, roles=roles))
+    >>> ties.select("person_a", "person_b", "reporting_distance", "same_unit", "novel").rows()
+    [('ann', 'bob', 1, True, False)]
     """
     if min_distance < 1:
         raise ParameterError("min_distance is at least 1.", got=f"Got {min_distance}.")
@@ -92,7 +105,7 @@ def list_new_ties(
     code = {person: i for i, person in enumerate(people)}
     a = np.array([code[person] for person in rows["person_a"]], dtype=np.int64)
     b = np.array([code[person] for person in rows["person_b"]], dtype=np.int64)
-    starts = rows["first_at"].dt.truncate(period)
+    starts = rows["first_at"].dt.truncate(every)
     distance, same_unit, shared = _apartness(
         forum, people, starts, (a, b), manager=manager, unit=unit, participation=thread_participation(forum)
     )
@@ -115,12 +128,21 @@ def novel_tie_share(
     min_distance: int = 3,
     manager: str = "manager",
     unit: str = "department",
-    period: str = "1mo",
+    every: str = "1mo",
     draws: int = 199,
     level: float = 0.95,
     rng: np.random.Generator | int | None = None,
 ) -> pl.DataFrame:
     """Share of new ties that are novel, period by period, against the thread-participation null.
+
+    Parameters
+    ----------
+    forum, min_distance, manager, unit, every
+        As in `list_new_ties`.
+    draws, rng
+        Monte-Carlo draws.
+    level
+        Share of the null's values that ``low`` and ``high`` enclose.
 
     Returns
     -------
@@ -134,26 +156,34 @@ def novel_tie_share(
     In each draw participants change places within space and period, everything that came before the period stays as it
     was, and the pairs that had met before do not count. With the same people in the same spaces, are those who meet
     further apart than chance makes them?
+
+    When it misleads: as `list_new_ties`; and in the first periods, when nearly every tie is new.
+
+    Examples
+    --------
+    >>> from sna.simulate import make_forum
+    >>> shares = novel_tie_share(make_forum(n_people=60, n_threads=60, n_weeks=9, rng=1).forum, draws=9, rng=1)
+    >>> shares.columns[:4], shares.height
+    (['period', 'n_new_ties', 'n_judged', 'n_novel'], 3)
     """
     require_spaces(forum, analysis="the share of novel ties")
-    coded = code_joins(forum, unit, period=period)
+    pairs = code_joins(forum, unit, every=every)
     participation = thread_participation(forum)
-    starts = _period_starts(forum, coded, period)
-    history = _History.of(coded)
+    starts = _period_starts(forum, pairs, every)
+    history = _History.of(pairs)
     people = forum.people["person_id"].sort()
-    seat = people.search_sorted(coded.people).to_numpy().astype(np.int64)
+    seat = people.search_sorted(pairs.people).to_numpy().astype(np.int64)
     offices = [
         _office(forum, people, start, manager=manager, unit=unit, participation=participation) for start in starts
     ]
 
-    def count(pairs: Pairs, when: Ints) -> Floats:
-        a, b, period = history.new(pairs, when)
+    def count(pairs: Pairs) -> Floats:
+        a, b, period = history.new(pairs)
         return _count_novel((seat[a], seat[b], period), offices, min_distance)
 
-    observed = count(coded.pairs, coded.period)
-    when = coded.period[np.lexsort((coded.pairs.source, coded.pairs.thread, coded.pairs.stratum))]
-    drawn = participation_null().draw(coded.pairs, draws, np.random.default_rng(rng))
-    sample = np.stack([_share(count(pairs, when)) for pairs in drawn])
+    observed = count(pairs)
+    drawn = participation_null().draw(pairs, draws, np.random.default_rng(rng))
+    sample = np.stack([_share(count(draw)) for draw in drawn])
     return _share_table(starts, observed, sample, level=level)
 
 
@@ -206,17 +236,17 @@ class _History:
     n_people: int
 
     @classmethod
-    def of(cls, coded: Coded) -> _History:
-        n = len(coded.people)
-        pair = _pack(coded.pairs.source, coded.pairs.target, n)
-        order = np.lexsort((coded.period, pair))
+    def of(cls, pairs: Pairs) -> _History:
+        n = len(pairs.people)
+        pair = _pack(pairs.source, pairs.target, n)
+        order = np.lexsort((pairs.period, pair))
         keys, at = np.unique(pair[order], return_index=True)
-        return cls(keys, coded.period[order][at], n)
+        return cls(keys, pairs.period[order][at], n)
 
-    def new(self, pairs: Pairs, when: Ints) -> tuple[Ints, Ints, Ints]:
+    def new(self, pairs: Pairs) -> tuple[Ints, Ints, Ints]:
         """Distinct pairs, per period, that had not met before that period: ``a, b, period``."""
         n = self.n_people
-        packed = np.unique(when * n * n + _pack(pairs.source, pairs.target, n))
+        packed = np.unique(pairs.period * n * n + _pack(pairs.source, pairs.target, n))
         period, pair = np.divmod(packed, n * n)
         at = np.minimum(np.searchsorted(self.keys, pair), len(self.keys) - 1)
         fresh = (self.keys[at] != pair) | (self.first[at] >= period)
@@ -228,11 +258,11 @@ def _pack(source: Ints, target: Ints, n: int) -> Ints:
     return np.minimum(source, target) * n + np.maximum(source, target)
 
 
-def _period_starts(forum: Forum, coded: Coded, period: str) -> list[datetime | None]:
+def _period_starts(forum: Forum, pairs: Pairs, every: str) -> list[datetime | None]:
     joins = thread_participation(forum).filter(pl.col("person_id") != pl.col("asker_id"))
-    starts = joins.select(pl.col("at").dt.truncate(period)).to_series().unique().sort(nulls_last=False)
+    starts = joins.select(pl.col("at").dt.truncate(every)).to_series().unique().sort(nulls_last=False)
     found: list[datetime | None] = starts.to_list()
-    if len(found) != int(coded.period.max(initial=-1)) + 1:
+    if len(found) != int(pairs.period.max(initial=-1)) + 1:
         raise ParameterError("Periods must be those of the joins.", got=f"{len(found)} periods.")
     return found
 

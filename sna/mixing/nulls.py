@@ -1,69 +1,37 @@
-"""Null models of who meets whom: what each holds and shuffles, draws from it, moments where they are exact.
+"""Null models of who meets whom: what each holds and shuffles, what it needs, and what it may be used for.
 
 The null decides the answer. With no preference for one's own role at all, shuffling labels or holding volumes
 "finds" one in nearly every forum whose roles differ in where and how much they take part; permuting the participants
-of threads within channel and period does not (docs/mixing/calibration.json). So the first three nulls here are
-descriptive yardsticks with closed forms, and `participation_null` is the one a claim may rest on.
+of threads within space and period does not (docs/calibration.md). So the first three nulls here are descriptive
+yardsticks with closed forms, and `participation_null` is the one a claim may rest on.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
+from scipy import stats
 
-from sna.errors import ParameterError
+from sna.errors import NotAnswerableError, ParameterError
+from sna.forum import Forum, require_capabilities
+from sna.mixing.pairs import Pairs, count_groups, count_margins, require_spaces
+from sna.mixing.participants import count_participants, draw_participants
+from sna.network.network import Network
 from sna.types import Floats, Ints
 
-_FLAG_BITS = 20
-_FLAG_SHIFT = np.uint32(32 - _FLAG_BITS)
-_SEATS_PER_DRAW = 300_000
-_MOST_SWEEPS = 2
-_SEATS_PER_PART = 65_536
+_MOMENT_CELLS = 4_000_000
 
-
-@dataclass(frozen=True)
-class Pairs:
-    """Coded pairs "source acts toward target", one element per interaction or per joining of a thread.
-
-    Attributes
-    ----------
-    source, target
-        Person codes, int64, shape ``(n,)``.
-    source_group, target_group
-        Group codes as of the interaction, index into ``groups``.
-    stratum
-        Where and when it happened (channel and period): the bounds of opportunity.
-    thread
-        Thread codes; -1 where not known.
-    groups
-        Group names, in code order.
-    """
-
-    source: Ints
-    target: Ints
-    source_group: Ints
-    target_group: Ints
-    stratum: Ints
-    thread: Ints
-    groups: tuple[str, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of pairs."""
-        return len(self.source)
+Moments = Callable[[Pairs, Floats], tuple[Floats, Floats]]
+"""Exact mean and variance of sums over the mixing counts; see `Null.moments`."""
 
 
 @dataclass(frozen=True)
 class Null:
-    """A null model.
+    """A null model: what the pairs would look like if groups did not matter.
+
+    A null of your own runs exactly as the built-in ones do; nothing depends on its name.
 
     Attributes
     ----------
@@ -74,29 +42,58 @@ class Null:
     shuffles
         What is random.
     draw
-        ``draw(pairs, draws, rng)`` yields ``draws`` Pairs. The observed pairs and the draws are exchangeable when
-        the null is true, so ``(1 + k) / (1 + n)`` is an exact p-value.
+        ``draw(pairs, draws, rng)`` yields ``draws`` Pairs. The observed pairs and the draws must be exchangeable when
+        the null is true, so that ``(1 + k) / (1 + n)`` is an exact p-value.
+    pairs
+        What a pair is: "interactions" (who acted toward whom) or "joinings" (who joined whose thread, once per
+        person and thread).
+    strata
+        The sets within which ``draw`` exchanges people: any of "space" and "period". ``pairs.stratum`` is coded so.
+    needs
+        Capabilities a source must have (`sna.list_capabilities`).
+    supports_claims
+        Whether a claim about people's preferences may rest on it. False: a description.
     moments
         ``moments(pairs, contrasts)`` gives the exact mean and variance of each ``sum(contrast * mixing counts)``
-        for contrasts of shape ``(m, k, k)``; None where there is no closed form.
+        for contrasts of shape ``(m, k, k)``. With it no draws are made.
+    cell_p
+        ``cell_p(counts)`` gives the exact two-sided p of each cell, ``(k, k)``. None: from the moments or the draws.
+    expected
+        ``expected(pairs)`` gives the expected counts of any subset of threads, ``(k, k)``, up to a factor; used to
+        leave threads out in turn. None: in proportion to the number of pairs.
     count
         ``count(pairs, draws, rng)`` gives the mixing counts of what ``draw`` yields for an equal ``rng``, shape
-        ``(draws, k, k)``, faster; None where counting draw by draw is as good.
+        ``(draws, k, k)``, faster. None: draw by draw.
+
+    Examples
+    --------
+    >>> def swap_ends(pairs, draws, rng):
+    ...     for _ in range(draws):
+    ...         yield replace(pairs, source_group=pairs.target_group, target_group=pairs.source_group)
+    >>> mine = Null("swapped ends", ("who acts toward whom",), "the direction", swap_ends)
+    >>> mine.pairs, mine.strata, mine.supports_claims
+    ('interactions', (), False)
     """
 
     name: str
     holds: tuple[str, ...]
     shuffles: str
     draw: Callable[[Pairs, int, np.random.Generator], Iterator[Pairs]]
-    moments: Callable[[Pairs, Floats], tuple[Floats, Floats]] | None = None
+    pairs: str = "interactions"
+    strata: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    supports_claims: bool = False
+    moments: Moments | None = None
+    cell_p: Callable[[Floats], Floats] | None = None
+    expected: Callable[[Pairs], Floats] | None = None
     count: Callable[[Pairs, int, np.random.Generator], Floats] | None = None
 
-
-def count_groups(pairs: Pairs) -> Floats:
-    """Mixing counts ``(k, k)``: pairs from each group (row) toward each group (column)."""
-    k = len(pairs.groups)
-    cells = np.bincount(pairs.source_group * k + pairs.target_group, minlength=k * k)
-    return cells.reshape(k, k).astype(np.float64)
+    def __post_init__(self) -> None:
+        if self.pairs not in ("interactions", "joinings"):
+            raise ParameterError("Null.pairs is 'interactions' or 'joinings'.", got=f"Got {self.pairs!r}.")
+        strange = [name for name in self.strata if name not in ("space", "period")]
+        if strange:
+            raise ParameterError("Null.strata names 'space', 'period' or neither.", got=f"Got {strange}.")
 
 
 def label_null() -> Null:
@@ -105,9 +102,14 @@ def label_null() -> Null:
     A person who changed group counts as one node per group held. Moments are exact.
 
     When it misleads: groups differ in how much and where they take part, and labels carry that with them.
+
+    Examples
+    --------
+    >>> label_null().holds
+    ('who acts toward whom', 'number of people of each group taking part')
     """
     holds = ("who acts toward whom", "number of people of each group taking part")
-    return Null("label permutation", holds, "the labels of people", _draw_labels, _label_moments)
+    return Null("label permutation", holds, "the labels of people", _draw_labels, moments=_label_moments)
 
 
 def volume_null() -> Null:
@@ -115,9 +117,21 @@ def volume_null() -> Null:
 
     Each cell is hypergeometric: mean ``out_a in_b / n``. When it misleads: people who sit in different channels
     cannot meet whatever they prefer.
+
+    Examples
+    --------
+    >>> volume_null().shuffles
+    'who receives, over the whole forum'
     """
-    holds = ("pairs sent by each person", "pairs received by each person")
-    return Null("volume-holding", holds, "who receives, over the whole forum", _draw_receivers, _receiver_moments)
+    return Null(
+        "volume-holding",
+        ("pairs sent by each person", "pairs received by each person"),
+        "who receives, over the whole forum",
+        _draw_within,
+        moments=_within_moments,
+        cell_p=_hypergeometric_p,
+        expected=_expected_within,
+    )
 
 
 def channel_null() -> Null:
@@ -125,33 +139,38 @@ def channel_null() -> Null:
 
     Cells are sums of independent hypergeometrics. When it misleads: single interactions are not independent, one
     long thread makes many alike.
+
+    Examples
+    --------
+    >>> channel_null().strata
+    ('space', 'period')
     """
-    holds = ("pairs sent by each person per channel and period", "pairs received by each person per channel and period")
-    return Null("channel-stratified", holds, "who receives, within channel and period", _draw_within, _within_moments)
+    return Null(
+        "channel-stratified",
+        ("pairs sent by each person per channel and period", "pairs received by each person per channel and period"),
+        "who receives, within channel and period",
+        _draw_within,
+        strata=("space", "period"),
+        needs=("threads", "spaces"),
+        moments=_within_moments,
+        expected=_expected_within,
+    )
 
 
 def participation_null() -> Null:
     """Permute the participants of threads within channel and period: the null for claims.
 
     ``source`` joined the thread that ``target`` began. Held: the number of threads each person joined per channel
-    and period, each thread's size, its asker, and that nobody joins a thread twice or their own.
-
-    Notes
-    -----
-    Draws are a Markov chain over such configurations whose moves are symmetric, hence uniform in the long run. In one
-    sweep every seat is matched with another seat of its channel and period; a matched pair swaps its people unless
-    one of the four (thread, person) combinations it could fill collides with those of another pair, or with an
-    asker. That rule is the same before and after the swap, so each sweep preserves the uniform distribution
-    exactly. Permuting first and repairing conflicts afterwards does not: it ends more often in configurations with
-    many neighbours. The observed configuration takes a random place in the chain (Besag and Clifford 1989,
-    serial method), which makes the Monte-Carlo p-value exact however slowly the chain mixes, and even where no
-    sequence of swaps joins two configurations (three people who each joined the next one's only thread).
-
-    Channels that share no thread are chains of their own, and so are the draws before and after the observed one;
-    each has its own random numbers, so results do not depend on how many processors share the work.
+    and period, each thread's size, its asker, and that nobody joins a thread twice or their own. How it draws:
+    `sna.mixing.participants`.
 
     When it misleads: channels that are recorded wrongly, or that are not where people really meet, leave differences
-    of opportunity inside a stratum.
+    of opportunity inside a stratum; so do periods so long that people of different weeks count as present together.
+
+    Examples
+    --------
+    >>> participation_null().supports_claims
+    True
     """
     holds = (
         "threads joined by each person per channel and period",
@@ -159,8 +178,18 @@ def participation_null() -> Null:
         "asker of each thread",
         "nobody joins a thread twice or their own",
     )
-    shuffles = "participants of threads within channel and period"
-    return Null("thread participation", holds, shuffles, _draw_participants, count=_count_participants)
+    return Null(
+        "thread participation",
+        holds,
+        "participants of threads within channel and period",
+        _draw_participants,
+        pairs="joinings",
+        strata=("space", "period"),
+        needs=("threads", "spaces"),
+        supports_claims=True,
+        expected=_expected_within,
+        count=_count_participants,
+    )
 
 
 NULLS: Mapping[str, Callable[[], Null]] = {
@@ -190,6 +219,48 @@ def find_null(null: str | Null) -> Null:
     if null not in NULLS:
         raise ParameterError(f"A null is one of {', '.join(map(repr, NULLS))}.", got=f"Got {null!r}.")
     return NULLS[null]()
+
+
+def require_null(data: Forum | Network, null: Null) -> None:
+    """Refuse a null whose needs the data do not meet.
+
+    Raises
+    ------
+    NotAnswerableError
+        When a network, which knows neither threads nor spaces, or a source lacks what the null needs.
+    """
+    if isinstance(data, Network):
+        if null.needs or null.strata or null.pairs == "joinings":
+            raise NotAnswerableError(
+                f"The {null.name} null needs threads and spaces.", got="A Network.", hint="pass the forum itself"
+            )
+    elif "spaces" in null.needs or "space" in null.strata:
+        require_spaces(data, analysis=f"the {null.name} null")
+    elif null.needs:
+        require_capabilities(data, null.needs, analysis=f"the {null.name} null")
+
+
+def draw_counts(null: Null, pairs: Pairs, *, draws: int, rng: np.random.Generator) -> Floats:
+    """Mixing counts of each draw, shape ``(draws, k, k)``."""
+    if null.count is not None:
+        return null.count(pairs, draws, rng)
+    return np.stack([count_groups(drawn) for drawn in null.draw(pairs, draws, rng)])
+
+
+def cell_moments(null: Null, pairs: Pairs) -> tuple[Floats, Floats]:
+    """Exact mean and variance of every cell, each ``(k, k)``; as many rows of cells at a time as memory allows."""
+    k = len(pairs.groups)
+    if null.moments is None:
+        raise ParameterError("Moments need a null with a closed form.", got=f"The {null.name} null.")
+    step = max(1, _MOMENT_CELLS // (k * k * max(k, int(pairs.stratum.max(initial=0)) + 1)))
+    found = []
+    for start in range(0, k, step):
+        rows = min(step, k - start)
+        contrasts = np.zeros((rows * k, k, k))
+        contrasts[np.arange(rows * k), start + np.arange(rows * k) // k, np.arange(rows * k) % k] = 1.0
+        found.append(null.moments(pairs, contrasts))
+    mean, variance = (np.concatenate(parts).reshape(k, k) for parts in zip(*found, strict=True))
+    return mean, variance
 
 
 # Labels ------------------------------------------------------------------------------------------------------------
@@ -257,12 +328,6 @@ def _contrast_sums(contrasts: Floats, sizes: Floats) -> tuple[Floats, ...]:
 # Volumes -----------------------------------------------------------------------------------------------------------
 
 
-def _draw_receivers(pairs: Pairs, draws: int, rng: np.random.Generator) -> Iterator[Pairs]:
-    for _ in range(draws):
-        order = rng.permutation(pairs.size)
-        yield replace(pairs, target=pairs.target[order], target_group=pairs.target_group[order])
-
-
 def _draw_within(pairs: Pairs, draws: int, rng: np.random.Generator) -> Iterator[Pairs]:
     home = np.argsort(pairs.stratum, kind="stable")
     block = pairs.stratum.astype(np.uint64)[home] << np.uint64(32)
@@ -271,10 +336,6 @@ def _draw_within(pairs: Pairs, draws: int, rng: np.random.Generator) -> Iterator
         keys = block | rng.integers(0, 2**32, pairs.size, dtype=np.uint32)
         order[home] = home[np.argsort(keys)]
         yield replace(pairs, target=pairs.target[order], target_group=pairs.target_group[order])
-
-
-def _receiver_moments(pairs: Pairs, contrasts: Floats) -> tuple[Floats, Floats]:
-    return _within_moments(replace(pairs, stratum=np.zeros_like(pairs.stratum)), contrasts)
 
 
 def _within_moments(pairs: Pairs, contrasts: Floats) -> tuple[Floats, Floats]:
@@ -293,201 +354,26 @@ def _within_moments(pairs: Pairs, contrasts: Floats) -> tuple[Floats, Floats]:
     return centre @ size, spread @ factor
 
 
-def count_margins(pairs: Pairs) -> tuple[Floats, Floats]:
-    """Pairs sent and received by each group in each stratum, each of shape ``(strata, k)``."""
-    k = len(pairs.groups)
-    strata = int(pairs.stratum.max()) + 1 if pairs.size else 0
-    sent = np.bincount(pairs.stratum * k + pairs.source_group, minlength=strata * k)
-    received = np.bincount(pairs.stratum * k + pairs.target_group, minlength=strata * k)
-    return sent.reshape(strata, k).astype(np.float64), received.reshape(strata, k).astype(np.float64)
+def _expected_within(pairs: Pairs) -> Floats:
+    """Expected counts when the receivers of each stratum are permuted; ``(k, k)``."""
+    sent, received = count_margins(pairs)
+    return (sent / np.maximum(sent.sum(axis=1, keepdims=True), 1.0)).T @ received
+
+
+def _hypergeometric_p(counts: Floats) -> Floats:
+    """Exact two-sided p of each cell given its row and column: twice the smaller tail, at most 1."""
+    rows, columns, total = counts.sum(axis=1)[:, None], counts.sum(axis=0)[None, :], counts.sum()
+    below = stats.hypergeom.cdf(counts, total, rows, columns)
+    above = stats.hypergeom.sf(counts - 1, total, rows, columns)
+    return np.asarray(np.clip(2 * np.minimum(below, above), np.finfo(np.float64).tiny, 1.0))
 
 
 # Participants of threads -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Seats:
-    """Seats in order of stratum and thread, with all that stays the same from sweep to sweep.
-
-    Who sits where is one uint32 per seat: the person code, then ``bits`` bits of group. ``mark`` is a random number
-    of the seat's thread, ``start`` and ``room`` the first seat and the number of seats of each stratum.
-    """
-
-    asker: NDArray[np.uint32]
-    mark: NDArray[np.uint32]
-    start: Ints
-    room: Ints
-    order: Ints
-    bits: np.uint32
-
-    @property
-    def mask(self) -> np.uint32:
-        """The bits of the group."""
-        return (np.uint32(1) << self.bits) - np.uint32(1)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Pairs that share no thread with the rest, arranged as ``seats``, with a seed for the draws before and after."""
-
-    pairs: Pairs
-    seats: _Seats
-    seeds: tuple[Ints, Ints]
-
-
 def _draw_participants(pairs: Pairs, draws: int, rng: np.random.Generator) -> Iterator[Pairs]:
-    parts, lengths, sweeps = _plan(pairs, draws, rng)
-    arranged = _join_pairs([part.pairs for part in parts], pairs)
-    for half, length in enumerate(lengths):
-        chains = [_walk(part, part.seeds[half], length, sweeps) for part in parts]
-        for _ in range(length):
-            sitters = [(part.seats, next(chain)) for part, chain in zip(parts, chains, strict=True)]
-            person = [(who >> seats.bits).astype(np.int64) for seats, who in sitters]
-            group = [(who & seats.mask).astype(np.int64) for seats, who in sitters]
-            none = [np.zeros(0, dtype=np.int64)]
-            yield replace(arranged, source=np.concatenate(person + none), source_group=np.concatenate(group + none))
+    return draw_participants(pairs, draws=draws, rng=rng)
 
 
 def _count_participants(pairs: Pairs, draws: int, rng: np.random.Generator) -> Floats:
-    parts, lengths, sweeps = _plan(pairs, draws, rng)
-    k, (before, after) = len(pairs.groups), lengths
-    counts = np.zeros((draws, k, k))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        first = [pool.submit(_count_walk, part, part.seeds[0], before, sweeps) for part in parts]
-        second = [pool.submit(_count_walk, part, part.seeds[1], after, sweeps) for part in parts]
-        for walk in first:
-            counts[:before] += walk.result()
-        for walk in second:
-            counts[before:] += walk.result()
-    return counts
-
-
-def _plan(pairs: Pairs, draws: int, rng: np.random.Generator) -> tuple[list[_Part], tuple[int, int], int]:
-    """Independent parts, the number of draws before and after the observed configuration, and sweeps per draw."""
-    before = int(rng.integers(0, draws + 1))
-    parts = []
-    for rows in _split_rows(pairs):
-        arranged = take_pairs(pairs, rows[np.lexsort((pairs.source[rows], pairs.thread[rows], pairs.stratum[rows]))])
-        seeds = rng.integers(0, 2**32, (2, 4))
-        parts.append(_Part(arranged, _seat(arranged, rng), (seeds[0], seeds[1])))
-    return parts, (before, draws - before), int(np.clip(_SEATS_PER_DRAW // max(pairs.size, 1), 1, _MOST_SWEEPS))
-
-
-def _split_rows(pairs: Pairs) -> list[Ints]:
-    """Positions of the pairs in parts of whole components of strata, which share no thread; small enough for caches."""
-    if pairs.size == 0:
-        return []
-    home = np.lexsort((pairs.stratum, pairs.thread))
-    thread, stratum = pairs.thread[home], pairs.stratum[home]
-    link = np.flatnonzero((thread[1:] == thread[:-1]) & (stratum[1:] != stratum[:-1]))
-    strata = int(pairs.stratum.max()) + 1
-    links = sparse.coo_array((np.ones(len(link)), (stratum[link], stratum[link + 1])), shape=(strata, strata))
-    _, component = connected_components(links, directed=False)
-    size = np.bincount(component[pairs.stratum])
-    part = ((np.cumsum(size) - size) // _SEATS_PER_PART)[component[pairs.stratum]]
-    order = np.argsort(part, kind="stable")
-    cuts = np.flatnonzero(np.diff(part[order])) + 1
-    return np.split(order, cuts)
-
-
-def _join_pairs(parts: list[Pairs], whole: Pairs) -> Pairs:
-    if not parts:
-        return whole
-    names = ("source", "target", "source_group", "target_group", "stratum", "thread")
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return replace(whole, **joined)
-
-
-def _walk(part: _Part, seed: Ints, length: int, sweeps: int) -> Iterator[NDArray[np.uint32]]:
-    """Who sits where after each of ``length`` draws, starting at the observed configuration."""
-    rng = np.random.default_rng(seed)
-    flags = np.zeros(1 << _FLAG_BITS, dtype=np.bool_)
-    sitters = (part.pairs.source << int(part.seats.bits) | part.pairs.source_group).astype(np.uint32)
-    for _ in range(length):
-        for _ in range(sweeps):
-            sitters = _sweep(part.seats, sitters, flags, rng)
-        yield sitters
-
-
-def _count_walk(part: _Part, seed: Ints, length: int, sweeps: int) -> Ints:
-    """Mixing counts of each draw, shape ``(length, k, k)``."""
-    k, mask = len(part.pairs.groups), part.seats.mask
-    width = int(mask) + 1
-    toward = (part.pairs.target_group * width).astype(np.uint32)
-    counts = np.empty((length, k, k), dtype=np.int64)
-    for draw, sitters in enumerate(_walk(part, seed, length, sweeps)):
-        cells = np.bincount(toward | (sitters & mask), minlength=k * width)
-        counts[draw] = cells.reshape(k, width)[:, :k].T
-    return counts
-
-
-def take_pairs(pairs: Pairs, order: Ints) -> Pairs:
-    """The pairs at these positions, in this order."""
-    names = ("source", "target", "source_group", "target_group", "stratum", "thread")
-    return replace(pairs, **{name: getattr(pairs, name)[order] for name in names})
-
-
-def _seat(pairs: Pairs, rng: np.random.Generator) -> _Seats:
-    room = np.bincount(pairs.stratum)
-    bits = max(len(pairs.groups) - 1, 1).bit_length()
-    if pairs.size and int(max(pairs.source.max(), pairs.target.max())) >> (32 - bits):
-        raise ParameterError(
-            "People times groups must fit 32 bits.", got=f"{len(pairs.groups)} groups.", hint="use a coarser attribute"
-        )
-    _, thread = np.unique(pairs.thread, return_inverse=True)
-    marks = rng.integers(0, 2**32, thread.max(initial=0) + 1, dtype=np.uint32)
-    return _Seats(
-        asker=pairs.target.astype(np.uint32),
-        mark=marks[thread],
-        start=np.cumsum(room) - room,
-        room=room,
-        order=np.arange(pairs.size),
-        bits=np.uint32(bits),
-    )
-
-
-def _sweep(
-    seats: _Seats, sitters: NDArray[np.uint32], flags: NDArray[np.bool_], rng: np.random.Generator
-) -> NDArray[np.uint32]:
-    """Match seats i and j of a stratum when i + j = turn (mod its room); swap who sits there unless it is stuck.
-
-    A pair takes part when both its seats are willing, which in each stratum is a random share of them: sometimes
-    nearly all, for speed, sometimes so few that any swap that is possible alone can happen alone.
-    """
-    partner = _match(seats, rng)
-    newcomers = sitters.take(partner)
-    person, newcomer = sitters >> seats.bits, newcomers >> seats.bits
-    reluctance = np.repeat((256 * rng.random(len(seats.room)) ** 4).astype(np.uint8), seats.room)
-    active = rng.integers(0, 256, len(sitters), dtype=np.uint8) >= reluctance
-    active &= active.take(partner)
-    salt = np.uint32(2 * int(rng.integers(0, 2**31)) + 1)
-    stuck = _collides(person * salt + seats.mark, newcomer * salt + seats.mark, active, flags)
-    stuck |= newcomer == seats.asker
-    stuck |= stuck.take(partner)
-    return np.where(stuck, sitters, newcomers)
-
-
-def _match(seats: _Seats, rng: np.random.Generator) -> Ints:
-    """Each seat's partner: both halves of a stratum, cut at a random seat, are paired back to front."""
-    turn = rng.integers(0, np.maximum(seats.room, 1))
-    ends = np.stack([2 * seats.start + turn, 2 * seats.start + seats.room + turn], axis=1)
-    lengths = np.stack([np.minimum(turn + 1, seats.room), np.maximum(seats.room - turn - 1, 0)], axis=1)
-    return np.repeat(ends.ravel(), lengths.ravel()) - seats.order
-
-
-def _collides(
-    now: NDArray[np.uint32], then: NDArray[np.uint32], active: NDArray[np.bool_], flags: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Seats that are not active, or one of whose two (thread, person) hashes may occur twice.
-
-    False alarms only slow the chain. ``flags`` is all False before and after.
-    """
-    hashes = np.concatenate([now, then.take(np.flatnonzero(active))])
-    hashes.sort()
-    twice = hashes[1:][hashes[1:] == hashes[:-1]] >> _FLAG_SHIFT
-    flags[twice] = True
-    stuck = flags.take(now >> _FLAG_SHIFT)
-    stuck |= flags.take(then >> _FLAG_SHIFT)
-    stuck |= ~active
-    flags[twice] = False
-    return stuck
+    return count_participants(pairs, draws=draws, rng=rng)

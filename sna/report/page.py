@@ -19,7 +19,8 @@ from tqdm import tqdm
 from sna.errors import NotAnswerableError, ParameterError, ReadError
 from sna.forum import Forum
 from sna.people.privacy import clean_label, pseudonymise
-from sna.report.sections import MISSING, POOLED, SECTIONS, TITLES, Context, ReportOptions, Section
+from sna.report.sections import POOLED, SECTIONS, TITLES, Context, ReportOptions, Section
+from sna.talk.threads import MISSING
 
 _GROUP_FLOOR = 5
 

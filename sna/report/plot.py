@@ -20,6 +20,7 @@ from sna.errors import ParameterError
 from sna.forum import Forum
 from sna.network.network import Network
 from sna.people.privacy import clean_label
+from sna.talk.threads import MISSING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,7 +151,7 @@ def plot_network(forum: Forum, network: Network, *, by: str = "role", people: in
 def _view_data(forum: Forum, graph: nx.Graph, places: dict[str, Any], by: str) -> dict[str, Any]:
     values = dict(forum.attribute(by).rows())
     hidden = set(forum.people.filter("opt_out")["person_id"])
-    group_of = {person: values.get(person) or "(missing)" for person in graph}
+    group_of = {person: values.get(person) or MISSING for person in graph}
     names = sorted(set(group_of.values()))
     colours = [_PALETTE[k] if k < len(_PALETTE) else _OTHER for k in range(len(names))]
     sizes = [list(group_of.values()).count(name) for name in names]

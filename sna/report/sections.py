@@ -19,13 +19,17 @@ from sna.champions.evidence import champion_evidence, list_war_stories
 from sna.champions.find import find_champions
 from sna.errors import NotAnswerableError
 from sna.forum import Forum, list_analyses
-from sna.mixing.claims import MixingDraws, cross_role_change, cross_role_level, draw_mixing, mixing_matrix
+from sna.mixing.change import cross_role_change
+from sna.mixing.claims import cross_role_level
+from sna.mixing.draws import MixingDraws, draw_mixing
 from sna.mixing.levels import hierarchy_flow
+from sna.mixing.matrix import mixing_matrix
 from sna.network.brokerage import brokerage_roles
 from sna.people.privacy import clean_label
 from sna.report import plot
 from sna.results import Estimate, format_number
 from sna.talk.interactions import list_interactions
+from sna.talk.threads import MISSING
 from sna.vitality.momentum import weekly_momentum
 from sna.vitality.trend import momentum_change
 from sna.vitality.waits import time_to_answer, waiting_curve, waiting_time_change
@@ -315,7 +319,7 @@ def _section_across(context: Context) -> Section:
     change = _try(
         lambda: cross_role_change(forum, split_at=_middle(forum), by=by, draws=options.draws, rng=options.rng)
     )
-    level = drawn if isinstance(drawn, str) else _try(lambda: cross_role_level(forum, by=by, drawn=drawn))
+    level = drawn if isinstance(drawn, str) else _try(lambda: cross_role_level(drawn))
     estimates = [e for e in (change, level) if isinstance(e, Estimate)]
     visible, notes = _visible_matrix(context, by, None if isinstance(drawn, str) else drawn)
     caption = _CLAIM if isinstance(level, Estimate) else _DESCRIPTIVE
@@ -351,10 +355,7 @@ def _plain(name: str) -> str:
 def _visible_matrix(context: Context, by: str, drawn: MixingDraws | None) -> tuple[pl.DataFrame, list[str]]:
     """The mixing matrix without small groups, and what to say about them."""
     forum, options = context.forum, context.options
-    if drawn is None:
-        matrix = mixing_matrix(forum, by=by, kinds=_kinds(forum))
-    else:
-        matrix = mixing_matrix(forum, by=by, null="thread participation", drawn=drawn)
+    matrix = mixing_matrix(forum, by=by, kinds=_kinds(forum)) if drawn is None else mixing_matrix(drawn)
     visible = matrix.filter(pl.col("from_group").is_in(context.groups) & pl.col("to_group").is_in(context.groups))
     hidden = len(set(matrix["from_group"]) - set(context.groups))
     notes = [f"Groups of fewer than {options.min_group} people are not shown: {hidden}."] if hidden else []
@@ -411,7 +412,6 @@ _CLAIM = (
     "more than expected. * marks cells that stand out after adjusting for their number."
 )
 _ESTIMATE = ("measure", "value", "low", "high", "expected", "p_value", "null", "n", "unit", "draws")
-MISSING = "(missing)"
 POOLED = "(small groups)"
 _MISSING_NOTE = "(missing) are people whose group is not known at that time; they are counted, not dropped."
 _DESCRIPTIVE = (

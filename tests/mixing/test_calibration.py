@@ -11,8 +11,8 @@ import pytest
 from scipy import stats
 
 from sna.mixing.claims import judge_share
-from sna.mixing.nulls import count_groups, label_null, participation_null, volume_null
-from sna.mixing.pairs import cross_share, draw_counts
+from sna.mixing.nulls import draw_counts, label_null, participation_null, volume_null
+from sna.mixing.pairs import count_groups, cross_share
 from sna.stats.inference import monte_carlo_p
 from tests.role_blind import make_blind_forum
 
@@ -26,9 +26,9 @@ def study():
     return module
 
 
-def verdict_p(coded, rng):
-    sample = cross_share(draw_counts(participation_null(), coded.pairs, draws=99, rng=rng))
-    return float(monte_carlo_p(cross_share(count_groups(coded.pairs)), sample))
+def verdict_p(pairs, rng):
+    sample = cross_share(draw_counts(participation_null(), pairs, draws=99, rng=rng))
+    return float(monte_carlo_p(cross_share(count_groups(pairs)), sample))
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def blind():
 
 
 def test_the_verdict_keeps_its_size(blind):
-    rejected = np.mean([verdict_p(coded, rng) <= 0.05 for coded, rng in blind])
+    rejected = np.mean([verdict_p(pairs, rng) <= 0.05 for pairs, rng in blind])
     # 60 forums: three Monte-Carlo standard errors around 5 %
     assert abs(rejected - 0.05) <= 3 * np.sqrt(0.05 * 0.95 / 60)
 
 
 @pytest.mark.parametrize("make", [label_null, volume_null])
 def test_the_simpler_nulls_reject_nearly_always(blind, make):
-    rejected = [judge_share(coded, make(), draws=0, rng=rng)["p_value"] <= 0.05 for coded, rng in blind[:30]]
+    rejected = [judge_share(pairs, make(), draws=0, rng=rng)["p_value"] <= 0.05 for pairs, rng in blind[:30]]
     assert np.mean(rejected) >= 0.95
 
 

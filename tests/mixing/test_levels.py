@@ -43,7 +43,7 @@ def test_levels_without_an_order_are_refused():
     with pytest.raises(sna.SnaError, match="associate"):
         hierarchy_flow(network(TIES, levels), order=("partner",))
     with pytest.raises(sna.SnaError, match="volume-holding"):
-        hierarchy_flow(network(TIES, levels), null="label permutation")
+        hierarchy_flow(network(TIES, levels), null="thread participation")
     with pytest.raises(sna.NotAnswerableError, match="known levels"):
         hierarchy_flow(network(TIES, dict.fromkeys("abcd")))
 

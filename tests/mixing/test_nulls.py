@@ -8,14 +8,15 @@ import pytest
 from scipy import stats
 
 import sna
-from sna.mixing import nulls
-from sna.mixing.nulls import NULLS, channel_null, count_groups, find_null, label_null, participation_null, volume_null
+from sna.mixing import participants
+from sna.mixing.nulls import NULLS, channel_null, find_null, label_null, participation_null, volume_null
+from sna.mixing.pairs import count_groups, lay_strata
 from tests.role_blind import code_pairs, make_blind_forum
 
 
 @pytest.fixture(scope="module")
 def pairs():
-    return make_blind_forum(np.random.default_rng(1), n_threads=60).pairs
+    return make_blind_forum(np.random.default_rng(1), n_threads=60)
 
 
 def person_stratum(pairs, end):
@@ -48,7 +49,7 @@ HELD = {
 @pytest.mark.parametrize("name", NULLS)
 def test_every_held_quantity_is_equal_in_every_draw(name, pairs):
     null = find_null(name)
-    drawn = list(null.draw(pairs, 12, np.random.default_rng(2)))
+    drawn = list(null.draw(lay_strata(pairs, null.strata), 12, np.random.default_rng(2)))
     assert len(drawn) == 12
     for held in null.holds:
         expected = HELD[held](pairs)
@@ -58,7 +59,8 @@ def test_every_held_quantity_is_equal_in_every_draw(name, pairs):
 @pytest.mark.parametrize("name", NULLS)
 def test_people_take_their_groups_along_unless_labels_are_shuffled(name, pairs):
     group = dict(zip(pairs.source.tolist(), pairs.source_group.tolist(), strict=True))
-    draw = next(iter(find_null(name).draw(pairs, 1, np.random.default_rng(2))))
+    null = find_null(name)
+    draw = next(iter(null.draw(lay_strata(pairs, null.strata), 1, np.random.default_rng(2))))
     moved = all(group[p] == g for p, g in zip(draw.source.tolist(), draw.source_group.tolist(), strict=True))
     assert moved == (name != "label permutation")
 
@@ -75,6 +77,7 @@ def test_draws_shuffle_and_do_not_touch_their_input(name, pairs):
 @pytest.mark.parametrize("make", [label_null, volume_null, channel_null])
 def test_moments_equal_those_of_many_draws(make, pairs):
     null, rng = make(), np.random.default_rng(4)
+    pairs = lay_strata(pairs, null.strata)
     k, draws = len(pairs.groups), 3000
     contrasts = np.concatenate([np.eye(k * k).reshape(-1, k, k), 1 - np.eye(k)[None], rng.normal(size=(3, k, k))])
     mean, variance = null.moments(pairs, contrasts)
@@ -87,7 +90,7 @@ def test_moments_equal_those_of_many_draws(make, pairs):
 def test_label_moments_are_exact_over_all_permutations():
     # five people, groups a a b b c; ties with weight, a mutual pair and a chain
     source, target, roles = [0, 0, 1, 2, 3, 4, 4], [1, 1, 0, 3, 4, 0, 2], np.array([0, 0, 1, 1, 2])
-    pairs = code_pairs([0] * 7, source, target, [0] * 7, roles).pairs
+    pairs = code_pairs([0] * 7, source, target, [0] * 7, roles)
     contrasts = np.random.default_rng(5).normal(size=(4, 3, 3))
     values = []
     for order in permutations(range(5)):
@@ -99,7 +102,7 @@ def test_label_moments_are_exact_over_all_permutations():
 
 
 def test_volume_cells_are_hypergeometric():
-    pairs = code_pairs([0] * 6, [0, 0, 1, 2, 3, 3], [2, 3, 0, 1, 0, 1], [0] * 6, np.array([0, 0, 1, 1])).pairs
+    pairs = code_pairs([0] * 6, [0, 0, 1, 2, 3, 3], [2, 3, 0, 1, 0, 1], [0] * 6, np.array([0, 0, 1, 1]))
     seen = count_groups(pairs)
     contrasts = np.zeros((1, 2, 2))
     contrasts[0, 0, 1] = 1
@@ -124,7 +127,7 @@ THREADS, SEATS, ASKERS = [0, 0, 0, 1, 1, 2, 2, 3], [1, 2, 3, 0, 1, 0, 2, 5], [0,
 def test_participation_draws_are_uniform_over_all_configurations():
     configurations = allowed(SEATS, THREADS, ASKERS)
     assert len(configurations) == 23
-    pairs = code_pairs(THREADS, SEATS, [ASKERS[t] for t in THREADS], [0] * 8, np.array([0, 1, 0, 1, 1, 0])).pairs
+    pairs = code_pairs(THREADS, SEATS, [ASKERS[t] for t in THREADS], [0] * 8, np.array([0, 1, 0, 1, 1, 0]))
     draws = list(participation_null().draw(pairs, 6000, np.random.default_rng(6)))
     # every sixth, because draws are a chain
     seen = Counter(frozenset(zip(d.thread.tolist(), d.source.tolist(), strict=True)) for d in draws[::6])
@@ -154,7 +157,7 @@ def test_repairing_a_permutation_is_not_uniform():
 
 def test_people_only_move_within_their_stratum():
     threads = [0, 0, 1, 1, 2, 2, 3, 3]
-    pairs = code_pairs(threads, range(8), [8] * 8, [0] * 4 + [1] * 4, np.zeros(9, dtype=int)).pairs
+    pairs = code_pairs(threads, range(8), [8] * 8, [0] * 4 + [1] * 4, np.zeros(9, dtype=int))
     for draw in participation_null().draw(pairs, 20, np.random.default_rng(7)):
         assert set(draw.source[draw.stratum == 0]) == {0, 1, 2, 3}
 
@@ -162,7 +165,7 @@ def test_people_only_move_within_their_stratum():
 def test_a_thread_in_two_strata_still_has_nobody_twice():
     # person 0 joins thread 1 in stratum 0, and could be moved into thread 0 where they sit in stratum 1
     threads, people = [0, 1, 0, 1, 2, 2], [1, 0, 0, 2, 1, 3]
-    pairs = code_pairs(threads, people, [4] * 6, [0, 0, 1, 1, 1, 0], np.array([0, 1, 0, 1, 0])).pairs
+    pairs = code_pairs(threads, people, [4] * 6, [0, 0, 1, 1, 1, 0], np.array([0, 1, 0, 1, 0]))
     for draw in participation_null().draw(pairs, 200, np.random.default_rng(8)):
         assert HELD["nobody joins a thread twice or their own"](draw) == (True, True)
 
@@ -179,7 +182,7 @@ def test_the_same_seed_gives_the_same_draws(pairs):
 def test_fast_counts_are_those_of_the_draws_however_many_processors(pairs, monkeypatch):
     null = participation_null()
     for seats in (1, 50, 10**6):
-        monkeypatch.setattr(nulls, "_SEATS_PER_PART", seats)
+        monkeypatch.setattr(participants, "_SEATS_PER_PART", seats)
         drawn = np.stack([count_groups(draw) for draw in null.draw(pairs, 9, np.random.default_rng(9))])
         for processors in (1, 4, None):
             monkeypatch.setattr("os.cpu_count", lambda n=processors: n)
@@ -190,21 +193,21 @@ def test_fast_counts_are_those_of_the_draws_however_many_processors(pairs, monke
 def test_parts_hold_whole_strata_and_share_no_thread(monkeypatch):
     # threads 1 and 4 lie in two strata each, so strata 0, 1 and 2 belong together; 3 and 4 stand alone
     threads, strata = [0, 1, 1, 2, 3, 4, 4, 5, 6], [0, 0, 1, 3, 1, 1, 2, 4, 3]
-    pairs = code_pairs(threads, range(9), [9] * 9, strata, np.zeros(10, dtype=int)).pairs
-    monkeypatch.setattr(nulls, "_SEATS_PER_PART", 1)
-    parts = nulls._split_rows(pairs)
+    pairs = code_pairs(threads, range(9), [9] * 9, strata, np.zeros(10, dtype=int))
+    monkeypatch.setattr(participants, "_SEATS_PER_PART", 1)
+    parts = participants._split_rows(pairs)
     assert [sorted(set(pairs.stratum[rows].tolist())) for rows in parts] == [[0, 1, 2], [3], [4]]
     assert sorted(np.concatenate(parts).tolist()) == list(range(9))
-    monkeypatch.setattr(nulls, "_SEATS_PER_PART", 10)
-    assert len(nulls._split_rows(pairs)) == 1
+    monkeypatch.setattr(participants, "_SEATS_PER_PART", 10)
+    assert len(participants._split_rows(pairs)) == 1
 
 
 def test_draws_of_small_parts_are_uniform_too(monkeypatch):
     # the same forum twice, in two channels: each half walks by itself
-    monkeypatch.setattr(nulls, "_SEATS_PER_PART", 1)
+    monkeypatch.setattr(participants, "_SEATS_PER_PART", 1)
     threads, people = THREADS + [t + 4 for t in THREADS], SEATS + SEATS
     askers = [ASKERS[t % 4] for t in threads]
-    pairs = code_pairs(threads, people, askers, [0] * 8 + [1] * 8, np.array([0, 1, 0, 1, 1, 0])).pairs
+    pairs = code_pairs(threads, people, askers, [0] * 8 + [1] * 8, np.array([0, 1, 0, 1, 1, 0]))
     draws = list(participation_null().draw(pairs, 6000, np.random.default_rng(6)))[::6]
     configurations = allowed(SEATS, THREADS, ASKERS)
     halves = []
