@@ -93,7 +93,7 @@ def cross_role_change(
         return _search(pairs, by, draws=draws, level=level, rng=np.random.default_rng(rng))[0]
     after = begun_after(pairs, split_at)
     for half, name in ((0, "before"), (1, "after")):
-        require_threads(int((after == half).sum()), f"{by} change", f"threads {name} {split_at}")
+        require_threads(int((after == half).sum()), f"{by} change", unit=f"threads {name} {split_at}")
     return judge_change(pairs, after, by=by, level=level)
 
 
@@ -193,7 +193,7 @@ def _judge_part(seating: Seating, chosen: Ints) -> tuple[float, float, float]:
 def _search(pairs: Pairs, by: str, *, draws: int, level: float, rng: np.random.Generator) -> tuple[Estimate, datetime]:
     """The largest change of all dates, its p among the largest of the draws, and an interval of the same procedure."""
     dated = pairs.started.len() - pairs.started.null_count()
-    require_threads(dated // 2, f"a search for the date of a {by} change", "dated threads in each of two parts")
+    require_threads(dated // 2, f"a search for the date of a {by} change", unit="dated threads in each of two parts")
     scores = score_threads(pairs, make_seating(pairs))
     cuts = _list_cuts(scores.weight[:dated])
     step, error = _compare_parts(scores, cuts)

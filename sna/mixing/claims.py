@@ -125,26 +125,27 @@ def cross_role_level(
         raise NotAnswerableError(
             "A claim about level needs a null that supports claims.", got=f"Draws of the {ready.null.name} null."
         )
-    return judge_level(ready.pairs, ready.counts, ready.null, by=ready.by, level=level)
+    return judge_level(ready, level=level)
 
 
-def judge_level(pairs: Pairs, counts: Floats, null: Null, *, by: str, level: float) -> Estimate:
-    """The estimate of `cross_role_level` from pairs and mixing counts of their draws."""
+def judge_level(ready: MixingDraws, *, level: float) -> Estimate:
+    """The estimate of `cross_role_level` from ready draws."""
+    pairs = ready.pairs
     seating = make_seating(pairs)
     margins = hold_margins(seating, np.ones((len(pairs.threads), 1)))
     closed = expected_same_share(margins, np.zeros(1))[0]
-    shift = 1 - float(np.nanmean(cross_share(counts, missing=pairs.missing))) - closed
+    shift = 1 - float(np.nanmean(cross_share(ready.counts, missing=pairs.missing))) - closed
     value, parts = jackknife_preference(seating, shift=shift)
     error, freedom = jackknife_error(parts)
     return t_estimate(
-        f"log-odds of joining a thread of another {by} rather than one's own",
+        f"log-odds of joining a thread of another {ready.by} rather than one's own",
         -value,
         error=error,
         freedom=freedom,
         level=level,
-        null=null.name,
+        null=ready.null.name,
         n=len(pairs.threads),
-        draws=len(counts),
+        draws=len(ready.counts),
     )
 
 

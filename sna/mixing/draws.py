@@ -190,7 +190,7 @@ def require_groups(pairs: Pairs, by: str) -> None:
             got=f"Both are known in {both.mean():.0%} of joinings; a claim needs {LEAST_KNOWN_SHARE:.0%}.",
             hint="add what is known of people: sna.add_org(forum, sna.read_org('people.csv'))",
         )
-    require_threads(len(np.unique(pairs.thread[both])), by, "threads that somebody of known group joined")
+    require_threads(len(np.unique(pairs.thread[both])), by, unit="threads that somebody of known group joined")
 
 
 def _count_known(pairs: Pairs) -> tuple[int, int]:
@@ -199,7 +199,7 @@ def _count_known(pairs: Pairs) -> tuple[int, int]:
     return len(np.unique(person)), len(np.unique(person[group != pairs.missing]))
 
 
-def require_threads(found: int, what: str, unit: str) -> None:
+def require_threads(found: int, what: str, *, unit: str) -> None:
     """Refuse a claim that rests on fewer than 20 threads."""
     if found < LEAST_THREADS:
         raise NotAnswerableError(

@@ -285,7 +285,7 @@ def _ratio_interval(
     pairs: Pairs, null: Null, seen: Floats, expected: Floats, sd: Floats, *, level: float
 ) -> tuple[Floats, Floats]:
     """Ends of the interval of observed / expected."""
-    parts = left_out_ratios(pairs, null, expected)
+    parts = left_out_ratios(pairs, null, expected=expected)
     if parts is None:
         reach = float(stats.norm.ppf(0.5 + level / 2)) * np.divide(sd, expected, out=sd * 0, where=expected > 0)
         ratio = np.divide(seen, expected, out=np.zeros_like(seen), where=expected > 0)
@@ -297,7 +297,7 @@ def _ratio_interval(
     return np.where(seen > 0, np.exp(centre - reach), 0.0), np.exp(centre + reach)
 
 
-def left_out_ratios(pairs: Pairs, null: Null, expected: Floats) -> Floats | None:
+def left_out_ratios(pairs: Pairs, null: Null, *, expected: Floats) -> Floats | None:
     """Log ratios of observed to expected with each group of threads left out, ``(groups, k, k)``; None without threads.
 
     The expectation of what remains is what ``null.expected`` gives, scaled as ``expected`` is to that of the whole.
