@@ -16,12 +16,12 @@ from . import talk as talk
 from . import vitality as vitality
 from .champions.comparators import COMPARATORS as COMPARATORS
 from .champions.evidence import champion_evidence as champion_evidence
-from .champions.evidence import list_war_stories as list_war_stories
 from .champions.find import champion_fairness as champion_fairness
 from .champions.find import champion_stability as champion_stability
 from .champions.find import ensemble_score as ensemble_score
 from .champions.find import find_champions as find_champions
 from .champions.find import list_facets as list_facets
+from .champions.stories import list_war_stories as list_war_stories
 from .champions.validate import forum_before as forum_before
 from .champions.validate import validate_champions as validate_champions
 from .champions.validate import validate_labels as validate_labels
@@ -92,6 +92,8 @@ from .readers.registry import recognise as recognise
 from .readers.tables.edges import read_edges as read_edges
 from .readers.tables.posts import guess_columns as guess_columns
 from .readers.tables.posts import read_table as read_table
+from .report.context import ReportOptions as ReportOptions
+from .report.network_view import plot_network as plot_network
 from .report.page import render_report as render_report
 from .report.page import write_report as write_report
 from .report.plot import plot_bridges as plot_bridges
@@ -99,9 +101,7 @@ from .report.plot import plot_champions as plot_champions
 from .report.plot import plot_flow as plot_flow
 from .report.plot import plot_mixing_matrix as plot_mixing_matrix
 from .report.plot import plot_momentum as plot_momentum
-from .report.plot import plot_network as plot_network
 from .report.plot import plot_waiting as plot_waiting
-from .report.sections import ReportOptions as ReportOptions
 from .results import Estimate as Estimate
 from .results import Hypothesis as Hypothesis
 from .results import Verdict as Verdict

@@ -1,13 +1,13 @@
-"""Frozen results: an Estimate, a Hypothesis written before looking, and the Verdict on it. Data only.
+"""Frozen results: an Estimate, a Hypothesis written before looking, the Verdict on it; and how numbers are written.
 
-Sources: DESIGN principles of the project; Monte-Carlo p-values follow Phipson & Smyth (2010),
-(1 + k) / (1 + n), and so are never zero.
+Monte-Carlo p-values follow Phipson & Smyth (2010), (1 + k) / (1 + n), so they are never zero.
 """
 
 from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,12 @@ DECISIONS = ("supported", "refuted", "undecided", "not answerable")
 def format_number(value: float | None, *, digits: int = 3) -> str:
     """Write a number to ``digits`` significant digits, with thousands separators; ``-`` for none.
 
+    Numbers below 0.0001 are written as powers of ten, so that no cell is longer than ten characters.
+
     Examples
     --------
-    >>> format_number(0.12345), format_number(12345.6), format_number(None)
-    ('0.123', '12,346', '-')
+    >>> format_number(0.12345), format_number(12345.6), format_number(None), format_number(5e-270)
+    ('0.123', '12,346', '-', '5.0e-270')
     """
     if value is None or math.isnan(value):
         return "-"
@@ -36,8 +38,28 @@ def format_number(value: float | None, *, digits: int = 3) -> str:
         return "inf" if value > 0 else "-inf"
     if value == int(value) or abs(value) >= 10**digits:
         return f"{value:,.0f}"
+    if abs(value) < _SMALL:
+        return f"{value:.1e}"
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
+
+
+_SMALL = 1e-4
+
+
+def format_space(name: str | None) -> str:
+    """The name of a space as a reader knows it; empty where the export holds only its id.
+
+    Examples
+    --------
+    >>> format_space("help"), format_space("10"), format_space("C02ABCDEFGH"), format_space(None)
+    ('help', '', '', '')
+    """
+    return "" if name is None or _ID.fullmatch(name) else name
+
+
+_ID = re.compile(r"\d+|[CDG][A-Z0-9]{8,}|[0-9a-f]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+:\S+@thread\S*")
+"""Ids of channels and categories: numbers, Slack, hexadecimal, UUID, Teams."""
 
 
 def format_p(p_value: float | None) -> str:
@@ -51,6 +73,34 @@ def format_p(p_value: float | None) -> str:
     if p_value is None or math.isnan(p_value):
         return "no p"
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def format_count(n: int, noun: str, *, plural: str = "") -> str:
+    """Write a count with its noun.
+
+    Examples
+    --------
+    >>> format_count(1, "reply", plural="replies"), format_count(1200, "person", plural="people")
+    ('1 reply', '1,200 people')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {plural or noun + 's'}"
+
+
+def format_duration(hours: float) -> str:
+    """Write hours as people say them: minutes below two hours, days from two days on, always rounded down.
+
+    Examples
+    --------
+    >>> [format_duration(h) for h in (0.01, 1 / 60, 1.5, 2.0, 47.9, 49.0, 24 * 400)]
+    ['less than a minute', '1 minute', '90 minutes', '2 hours', '47 hours', '2 days', '400 days']
+    """
+    minutes = math.floor(hours * 60 + 1e-6)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return format_count(minutes, "minute")
+    whole = math.floor(hours + 1e-6)
+    return format_count(whole, "hour") if whole < 48 else format_count(whole // 24, "day")
 
 
 class Frozen:
@@ -68,15 +118,29 @@ class Frozen:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(str(k))}</th><td>{html.escape(_cell(v))}</td></tr>"
+            f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(format_cell(k, v))}</td></tr>"
             for k, v in self._cells().items()
             if v is not None and v != ""
         )
         return f"<p>{html.escape(self.sentence())}</p><table>{rows}</table>"
 
 
-def _cell(value: object) -> str:
-    return format_number(value) if isinstance(value, float) else str(value)
+def format_cell(name: str, value: object) -> str:
+    """Write the value of a column for people: p-values never as zero, dates as dates, "-" for none.
+
+    Examples
+    --------
+    >>> format_cell("p_value", 1e-9), format_cell("ratio", 1.4567), format_cell("ratio", None)
+    ('< 0.001', '1.46', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        is_p = name.split("_")[0] == "p" and not math.isnan(value)
+        return format_p(value).removeprefix("p = ").removeprefix("p ") if is_p else format_number(value)
+    return f"{value:%Y-%m-%d}" if hasattr(value, "strftime") else str(value)
 
 
 @dataclass(frozen=True, repr=False)

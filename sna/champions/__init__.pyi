@@ -1,11 +1,11 @@
 from .comparators import COMPARATORS as COMPARATORS
 from .evidence import champion_evidence as champion_evidence
-from .evidence import list_war_stories as list_war_stories
 from .find import champion_fairness as champion_fairness
 from .find import champion_stability as champion_stability
 from .find import ensemble_score as ensemble_score
 from .find import find_champions as find_champions
 from .find import list_facets as list_facets
+from .stories import list_war_stories as list_war_stories
 from .validate import forum_before as forum_before
 from .validate import validate_champions as validate_champions
 from .validate import validate_labels as validate_labels

@@ -1,20 +1,29 @@
-"""The threads behind the names: what a champion did, and stories of problems solved, in words an executive reads."""
+"""The threads behind a name: what a person wrote, when, after whom, and how it was received.
+
+Every sentence can be checked against `forum.posts` and `forum.signals`: its time is that of the post it is about, and
+the people it counts wrote before that post.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import polars as pl
 
-from sna.champions.facets import has_attribute, list_newcomers, saved_hours
-from sna.champions.helps import Helping, build_helping
+from sna.champions.helps import has_threads
 from sna.errors import NotAnswerableError, ParameterError
-from sna.forum import Forum, join_attribute
-from sna.stats.waits import kaplan_meier
+from sna.forum import Forum
+from sna.results import format_count, format_duration, format_space
+from sna.schema import TIME
+from sna.talk.interactions import POSITIVE_REACTIONS
+from sna.talk.threads import list_threads
+from sna.talk.windows import cut_window, make_window
 from sna.types import Moment
 
-_MIN_MATCHED = 20
+LONGEST_HOURS = 30 * 24.0
+"""A reply that came later than this after the first post is neither evidence nor the solution of a story."""
+_LONGEST_GAP_HOURS = 7 * 24.0
 
 
 def champion_evidence(
@@ -22,25 +31,39 @@ def champion_evidence(
 ) -> pl.DataFrame:
     """The threads that best show what a person does for others.
 
-    Threads are ordered by recognition (accepted, then thanked, then liked), by the waiting saved, and by time.
+    One row per thread: the person's accepted post where there is one, else their first post that was thanked for,
+    else their first post. Ordered by acceptance, thanks, likes, and the time until somebody else replied.
 
     Parameters
     ----------
     person_id
         A human who did not opt out, or several.
+    since, until
+        Window of the person's posts, ``since <= at < until``; signals given after ``until`` do not count.
     top
         Number of threads of each.
 
     Returns
     -------
     DataFrame
-        ``person_id, thread_id, post_id, title, space, at, hours_after_question, saved_hours, n_helpers, accepted,
-        thanked, liked, newcomer, why``, the best thread of each person first. Nobody else is named.
+        ``person_id, thread_id, post_id, title, space, at, hours_after_question`` (from the thread's first post to
+        this one), ``saved_hours`` (from a first reply to the next by somebody else, at most 168; 0 for others),
+        ``n_before`` (other people than the asker who wrote in the thread before), ``n_helpers`` (people other than
+        the asker who wrote in it at all), ``accepted, thanked, liked, newcomer`` (it was the asker's first post) and
+        ``why``, a sentence. The best thread of each person first. Nobody else is named. Posts later than 30 days
+        after the first are left out.
 
     Raises
     ------
     ParameterError
         When the person is unknown, not human, or opted out.
+    NotAnswerableError
+        When the source has no threads.
+
+    Notes
+    -----
+    Accepted, thanked and liked mean: by somebody else than the author. When it misleads: a reply without acceptance
+    or thanks may have helped nobody; the sentence then says that somebody replied, and no more.
 
     Examples
     --------
@@ -49,40 +72,42 @@ def champion_evidence(
     ...                       "kind": ["root", "reply"], "space": ["help", "help"],
     ...                       "created_at": ["2024-01-01T00:00", "2024-01-01T02:00"]})
     >>> champion_evidence(build_forum(posts=posts), "bob")["why"].item()
-    'Helped in help after 2 hours, as the only one.'
+    "First to reply in help, 2 hours after the first post; nobody else replied; it was the asker's first post."
     """
     people = [person_id] if isinstance(person_id, str) else list(person_id)
     _check_people(forum, people)
-    helping = build_helping(forum, since=since, until=until)
-    saved = saved_hours(helping.helps, helping).filter(pl.col("person_id").is_in(people))
-    newcomers = (
-        list_newcomers(forum, helping)["thread_id"] if helping.basis == "threads" else pl.Series(dtype=pl.String)
-    )
-    rows = saved.join(_titles(forum), on="thread_id", how="left", maintain_order="left").select(
+    replies = list_replies(forum, until=until)
+    own = cut_window(replies.filter(pl.col("person_id").is_in(people)), since=since, until=until)
+    own = own.filter(pl.col("hours") <= LONGEST_HOURS)
+    chosen = own.sort(
+        pl.col("n_accepts") > 0, pl.col("n_thanks") > 0, "at", "post_id", descending=[True, True, False, False]
+    ).unique(["person_id", "thread_id"], keep="first", maintain_order=True)
+    rows = chosen.join(_first_posts(forum), on="asker_id", how="left", maintain_order="left").select(
         "person_id",
         "thread_id",
         "post_id",
         "title",
         "space",
         "at",
-        ((pl.col("at") - pl.col("asked_at")).dt.total_seconds() / 3600).alias("hours_after_question"),
-        "saved_hours",
-        "position",
+        pl.col("hours").alias("hours_after_question"),
+        pl.when(pl.col("n_before") == 0).then("gap_hours").otherwise(0.0).alias("saved_hours"),
+        "n_before",
         "n_helpers",
-        (pl.col("n_accepted") > 0).alias("accepted"),
+        (pl.col("n_accepts") > 0).alias("accepted"),
         (pl.col("n_thanks") > 0).alias("thanked"),
         pl.col("n_likes").alias("liked"),
-        pl.col("thread_id").is_in(newcomers.implode()).alias("newcomer"),
+        _opens(pl.col("first_thread"), pl.col("first_at")).alias("newcomer"),
     )
     order = ["accepted", "thanked", "liked", "saved_hours", "at", "post_id"]
     ranked = rows.sort(order, descending=[True, True, True, True, True, False])
     best = ranked.filter(pl.int_range(pl.len()).over("person_id") < top).sort("person_id", maintain_order=True)
-    return best.with_columns(_sentence()).drop("position")
+    why = [_sentence(row) for row in best.iter_rows(named=True)]
+    return best.with_columns(pl.Series("why", why, dtype=pl.String))
 
 
 def _check_people(forum: Forum, people: Sequence[str]) -> None:
-    shown = forum.people.filter((pl.col("kind") == "human") & ~pl.col("opt_out"))["person_id"]
-    wrong = sum(person not in set(shown) for person in people)
+    shown = set(forum.people.filter((pl.col("kind") == "human") & ~pl.col("opt_out"))["person_id"])
+    wrong = sum(person not in shown for person in people)
     if wrong:
         raise ParameterError(
             "Evidence is given for humans of this forum who did not opt out.",
@@ -91,208 +116,132 @@ def _check_people(forum: Forum, people: Sequence[str]) -> None:
         )
 
 
-def _titles(forum: Forum) -> pl.DataFrame:
-    titled = forum.posts.filter(pl.col("title").is_not_null())
-    return titled.unique("thread_id", keep="first", maintain_order=True).select("thread_id", "title")
-
-
-def _sentence() -> pl.Expr:
-    """One sentence per thread, from its facts."""
-    title, space = pl.col("title"), pl.col("space")
-    others = pl.col("n_helpers") - 1
-    subject = pl.when(title.is_not_null()).then(pl.format('"{}"', title)).otherwise(pl.lit(""))
-    where = pl.when(space.is_not_null()).then(pl.format(" in {}", space)).otherwise(pl.lit(""))
-    wait = pl.when(pl.col("hours_after_question").is_not_null()).then(
-        pl.format(" after {}", _duration(pl.col("hours_after_question")))
-    )
-    rank = (
-        pl.when(others == 0)
-        .then(pl.lit(", as the only one"))
-        .when(pl.col("position") == 1)
-        .then(
-            pl.format(
-                ", as the first of {}; the next came {} later", pl.col("n_helpers"), _duration(pl.col("saved_hours"))
-            )
-        )
-        .otherwise(pl.format(", as number {} of {}", pl.col("position"), pl.col("n_helpers")))
-    )
-    named = pl.when("accepted").then(pl.lit("; accepted")).when("thanked").then(pl.lit("; thanked"))
-    praise = named.when(pl.col("liked") > 0).then(pl.format("; likes: {}", pl.col("liked"))).otherwise(pl.lit(""))
-    new = pl.when("newcomer").then(pl.lit("; the asker was new here")).otherwise(pl.lit(""))
-    lead = pl.when(title.is_not_null()).then(pl.lit("Helped with ")).otherwise(pl.lit("Helped"))
-    return pl.concat_str([lead, subject, where, wait.otherwise(pl.lit("")), rank, praise, new, pl.lit(".")]).alias(
-        "why"
-    )
-
-
-def _duration(hours: pl.Expr) -> pl.Expr:
-    """Hours in words: minutes below two hours, days above two days."""
-    minutes, whole, days = (hours * 60).round(0), hours.round(0), (hours / 24).round(0)
-    return (
-        pl.when(hours < 2 - 1e-9)
-        .then(pl.format("{} minutes", minutes.cast(pl.Int64)))
-        .when(hours < 48)
-        .then(pl.format("{} hours", whole.cast(pl.Int64)))
-        .otherwise(pl.format("{} days", days.cast(pl.Int64)))
-    )
-
-
-def list_war_stories(
-    forum: Forum, *, by: str = "role", since: Moment = None, until: Moment = None, top: int = 10
-) -> pl.DataFrame:
-    """Problems solved together and fast, each against comparable threads, with the denominator.
-
-    A thread is solved when an answer was accepted or thanked or, where the source records neither, when somebody
-    helped. Its time is held against all comparable threads, solved or not: those of the same space (of the whole
-    forum when the space has fewer than 20), with the unsolved censored at the end of the window (Kaplan-Meier).
+def list_replies(forum: Forum, *, until: Moment = None) -> pl.DataFrame:
+    """Every post by a person in a thread that somebody else began: when, after how many others, how it was received.
 
     Parameters
     ----------
-    by
-        Attribute that counts as breadth; people are counted where nobody has it.
+    forum
+        Must record threads. Bots count neither as askers nor as people; neither do posts without a time.
+    until
+        Posts and signals from then on are not counted; signals without a time are.
 
     Returns
     -------
     DataFrame
-        Candidates for stories, for a human to confirm: ``thread_id, title, space, asked_at, hours_to_solution,
-        expected_hours`` (median of the comparable; null when fewer than half are ever solved),
-        ``slower_share`` (of comparable threads not solved by that time), ``n_comparable, n_people, groups, helper_ids``
-        (without those who opted out), ``n_solved, n_threads`` (the denominator, in every row) and ``story``. Ordered
-        by ``slower_share`` times breadth against the usual breadth of solved threads. At least two people helped.
+        ``thread_id, title, space, asker_id, asked_at, post_id, person_id, at, hours`` (since the thread's first post),
+        ``n_before`` (other people who wrote in the thread before, the asker not counted), ``n_helpers`` (people other
+        than the asker in the thread), ``gap_hours`` (until somebody else wrote, the asker not counted; at most 168
+        or until the end), ``n_accepts, n_asker_thanks, n_thanks, n_likes`` (given by others than the author).
+        Sorted by time and id.
 
     Raises
     ------
     NotAnswerableError
-        When the source has no threads, or none is solved.
-
-    Notes
-    -----
-    When it misleads: stories are picked, not sampled; "k of n" belongs in every telling. What it saved in money or
-    time to market is not in the log; ask the owner.
-
-    Examples
-    --------
-    >>> import sna
-    >>> stories = list_war_stories(sna.make_forum(n_people=60, n_threads=80, rng=1).forum, top=1)
-    >>> stories["n_threads"].item(), stories["slower_share"].item() > 0.5
-    (80, True)
+        When the source has no threads.
     """
-    helping = build_helping(forum, since=since, until=until)
-    if helping.basis != "threads":
+    if not has_threads(forum):
         raise NotAnswerableError(
-            "Stories need threads.", got="The source records who turned to whom, not in what thread."
+            "Evidence needs threads.", got="The source records who turned to whom, not in what thread."
         )
-    threads = _solved_threads(helping)
-    if not threads["hours"].count():
-        raise NotAnswerableError("Stories need solved threads.", got=f"None of {threads.height} is.")
-    judged = _against_comparable(threads)
-    rows = (
-        judged.filter(pl.col("solved")).join(_casts(forum, helping, by), on="thread_id").filter(pl.col("n_people") > 2)
+    threads = list_threads(forum).select("thread_id", "title", "space", "asker_id", asked_at="started_at")
+    humans = forum.people.filter(pl.col("kind") == "human").select("person_id")
+    posts = forum.posts.select("post_id", "thread_id", pl.col("author_id").alias("person_id"), at="created_at")
+    posts = cut_window(posts.drop_nulls(["person_id", "at"]), since=None, until=until)
+    rows = posts.join(humans, on="person_id", how="semi").join(
+        threads.drop_nulls(["asker_id", "asked_at"]), on="thread_id"
     )
-    usual = float(rows["breadth"].mean() or 1.0)  # type: ignore[arg-type]
-    rows = rows.with_columns(
-        score=pl.col("slower_share") * pl.col("breadth") / usual,
-        n_solved=pl.lit(int(threads["solved"].sum())),
-        n_threads=pl.lit(threads.height),
+    rows = rows.filter((pl.col("person_id") != pl.col("asker_id")) & (pl.col("at") >= pl.col("asked_at")))
+    counted = _count_others(rows.sort("at", "post_id"), until=until or forum.observed_until)
+    return counted.join(_received(forum, until), on="post_id", how="left", maintain_order="left").with_columns(
+        pl.col("n_accepts", "n_asker_thanks", "n_thanks", "n_likes").fill_null(0)
     )
-    ranked = rows.sort(["score", "asked_at", "thread_id"], descending=[True, True, False]).head(top)
-    told = ranked.join(_titles(forum), on="thread_id", how="left", maintain_order="left").with_columns(_story(by))
-    return told.rename({"hours": "hours_to_solution"}).select(_STORY_COLUMNS)
 
 
-_STORY_COLUMNS = (
-    "thread_id",
-    "title",
-    "space",
-    "asked_at",
-    "hours_to_solution",
-    "expected_hours",
-    "slower_share",
-    "n_comparable",
-    "n_people",
-    "groups",
-    "helper_ids",
-    "n_solved",
-    "n_threads",
-    "story",
-)
-
-
-def _solved_threads(helping: Helping) -> pl.DataFrame:
-    """Every chance with the hours to its solution, or to the end of the window (``solved`` is False)."""
-    helps = helping.helps
-    recognised = (pl.col("n_accepted") + pl.col("n_thanks")) > 0
-    if helps.filter(recognised).height:
-        helps = helps.filter(recognised)
-    first = helps.group_by("thread_id").agg(pl.col("at").min().alias("solved_at"))
-    rows = helping.chances.join(first, on="thread_id", how="left", maintain_order="left")
-    seconds = (pl.coalesce("solved_at", pl.lit(helping.until)) - pl.col("asked_at")).dt.total_seconds()
+def _count_others(rows: pl.DataFrame, *, until: Moment) -> pl.DataFrame:
+    """Add ``hours, n_before, n_helpers, gap_hours`` to posts in order of time and id."""
+    end = pl.lit(make_window(None, until)[1], TIME)
+    arrived = pl.struct("thread_id", "person_id").is_first_distinct().cast(pl.Int64)
+    rows = rows.with_columns(arrived=arrived, first_at=pl.col("at").first().over("thread_id", "person_id"))
+    before = (pl.col("arrived").cum_sum() - pl.col("arrived")).over("thread_id")
+    rows = rows.with_columns(before=before, next_person=pl.col("person_id").shift(-1).over("thread_id"))
+    at_once = pl.col("before").min().over("thread_id", "at")
+    returned = (pl.col("first_at") < pl.col("at")).cast(pl.Int64)
+    next_at = pl.when(pl.col("next_person") != pl.col("person_id")).then(pl.col("at").shift(-1).over("thread_id"))
+    rows = rows.with_columns(next_at.alias("next_at")).with_columns(pl.col("next_at").backward_fill().over("thread_id"))
+    gap = _hours(pl.coalesce("next_at", end) - pl.col("at")).clip(0.0, _LONGEST_GAP_HOURS)
     return rows.with_columns(
-        solved=pl.col("solved_at").is_not_null(),
-        waited=(seconds / 3600).clip(lower_bound=0.0),
-        pool=pl.when(pl.len().over("space") >= _MIN_MATCHED)
-        .then(pl.col("space").fill_null(""))
-        .otherwise(pl.lit("\0all")),
-    ).with_columns(hours=pl.when("solved").then("waited"))
+        hours=_hours(pl.col("at") - pl.col("asked_at")),
+        n_before=at_once - returned,
+        n_helpers=pl.col("arrived").sum().over("thread_id"),
+        gap_hours=gap,
+    ).drop("arrived", "first_at", "before", "next_person", "next_at")
 
 
-def _against_comparable(threads: pl.DataFrame) -> pl.DataFrame:
-    """Add the median and the share still unsolved at each thread's time, among comparable threads."""
-    parts = []
-    for (pool,), own in threads.group_by("pool", maintain_order=True):
-        group = threads if pool == "\0all" else own
-        curve = kaplan_meier(group["waited"].to_numpy(), group["solved"].to_numpy())
-        times, unsolved = curve["time"].to_numpy(), np.append(1.0, curve["waiting_share"].to_numpy())
-        place = np.searchsorted(times, own["waited"].to_numpy(), side="right")
-        below = np.flatnonzero(unsolved <= 0.5)
-        median = float(times[below[0] - 1]) if below.size else None
-        share = pl.Series("slower_share", unsolved[place])
-        parts.append(
-            own.with_columns(
-                share, expected_hours=pl.lit(median, pl.Float64), n_comparable=pl.lit(group.height, pl.Int64)
-            )
-        )
-    return pl.concat(parts)
+def _hours(span: pl.Expr) -> pl.Expr:
+    return span.dt.total_microseconds() / 3.6e9
 
 
-def _casts(forum: Forum, helping: Helping, by: str) -> pl.DataFrame:
-    """People of each thread, asker included: how many, of which groups, and the helpers who may be named."""
-    helps = helping.helps.select("thread_id", "person_id", "at")
-    asked = helping.chances.select("thread_id", person_id="asker_id", at="asked_at")
-    cast = pl.concat([asked, helps])
-    known = has_attribute(forum, by)
-    cast = (
-        join_attribute(forum, cast, by=by, at="at", into="group")
-        if known
-        else cast.with_columns(group=pl.lit(None, pl.String))
+def _received(forum: Forum, until: Moment) -> pl.DataFrame:
+    """Signals by others than its author on each post."""
+    posts = forum.posts.select("post_id", "thread_id", "author_id")
+    askers = list_threads(forum).select("thread_id", "asker_id")
+    end = make_window(None, until)[1]
+    in_time = pl.lit(value=True) if end is None else pl.col("at").is_null() | (pl.col("at") < end)
+    rows = forum.signals.filter(in_time).join(posts, on="post_id").join(askers, on="thread_id", how="left")
+    rows = rows.filter(pl.col("person_id").is_null() | (pl.col("person_id") != pl.col("author_id")))
+    kind, n = pl.col("kind"), pl.col("n")
+    thanks = kind == "thanks"
+    liked = (kind.is_in(POSITIVE_REACTIONS) | kind.str.starts_with("emoji:")) & ~thanks
+    return rows.group_by("post_id").agg(
+        n.filter(kind == "accept").sum().alias("n_accepts"),
+        n.filter(thanks & (pl.col("person_id") == pl.col("asker_id"))).sum().alias("n_asker_thanks"),
+        n.filter(thanks).sum().alias("n_thanks"),
+        n.filter(liked).sum().alias("n_likes"),
     )
-    hidden = forum.people.filter("opt_out")["person_id"].implode()
-    named = (
-        helps.filter(~pl.col("person_id").is_in(hidden))
-        .group_by("thread_id")
-        .agg(pl.col("person_id").unique().sort().alias("helper_ids"))
-    )
-    groups = pl.col("group").drop_nulls().unique().sort()
-    people = cast.group_by("thread_id").agg(pl.col("person_id").n_unique().alias("n_people"), groups.alias("groups"))
-    breadth = pl.col("groups").list.len() if known else pl.col("n_people")
-    joined = people.with_columns(breadth=breadth.cast(pl.Float64)).join(named, on="thread_id", how="left")
-    return joined.with_columns(pl.col("helper_ids").fill_null([]))
 
 
-def _story(by: str) -> pl.Expr:
-    """The story as a sentence; groups are named when there are at least two."""
-    what = (
-        pl.when(pl.col("title").is_not_null()).then(pl.format('"{}"', pl.col("title"))).otherwise(pl.lit("A question"))
-    )
-    where = pl.when(pl.col("space").is_not_null()).then(pl.format(" in {}", pl.col("space"))).otherwise(pl.lit(""))
-    who = pl.format(" was solved in {} by {} people", _duration(pl.col("hours")), pl.col("n_people") - 1)
-    of = pl.when(pl.col("groups").list.len() > 1).then(
-        pl.format(
-            f" (with the asker of {{}} {by} groups: {{}})",
-            pl.col("groups").list.len(),
-            pl.col("groups").list.join(", "),
-        )
-    )
-    share = (pl.col("slower_share") * 100).round(0).cast(pl.Int64)
-    rest = pl.format("; {} % of the {} comparable took longer or are unsolved", share, pl.col("n_comparable"))
-    return pl.concat_str([what, where, who, of.otherwise(pl.lit("")), rest, pl.lit(".")]).alias("story")
+def _first_posts(forum: Forum) -> pl.DataFrame:
+    """The thread in which each person wrote first."""
+    dated = forum.posts.drop_nulls(["author_id", "created_at"]).sort("created_at", "post_id")
+    first = dated.unique("author_id", keep="first", maintain_order=True)
+    return first.select(asker_id="author_id", first_thread="thread_id", first_at="created_at")
+
+
+def _opens(thread: pl.Expr, at: pl.Expr) -> pl.Expr:
+    """Whether the thread's first post was the asker's first post anywhere."""
+    return ((thread == pl.col("thread_id")) & (at == pl.col("asked_at"))).fill_null(value=False)
+
+
+def subject_words(title: str | None, space: str | None) -> str:
+    """Title in quotes and space, as far as they are known and readable."""
+    where = format_space(space)
+    return (f' "{title}"' if title else "") + (f" in {where}" if where else "")
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    """One sentence per thread, from its facts."""
+    subject = subject_words(row["title"], row["space"])
+    to = f" to{subject}" if row["title"] else subject
+    after = f", {format_duration(row['hours_after_question'])} after the first post"
+    others = format_count(row["n_before"], "other person", plural="other people")
+    before = f"; {others} had replied before" if row["n_before"] else ""
+    if row["accepted"]:
+        text = f"Wrote the accepted answer{to}{after}{before or '; the first to reply'}"
+    elif row["thanked"]:
+        text = f"Was thanked for a reply{to}{after}{before or '; the first to reply'}"
+    elif row["n_before"]:
+        text = f"Replied{to}{after}{before}"
+    else:
+        text = f"First to reply{to}{after}; {_next_words(row)}"
+    likes = f"; likes: {row['liked']:,}" if row["liked"] else ""
+    return text + likes + ("; it was the asker's first post" if row["newcomer"] else "") + "."
+
+
+def _next_words(row: Mapping[str, Any]) -> str:
+    """When somebody else replied after a first reply."""
+    if row["n_helpers"] == 1:
+        return "nobody else replied"
+    if row["saved_hours"] >= _LONGEST_GAP_HOURS:
+        return "nobody else replied within a week"
+    return f"the next person replied {format_duration(row['saved_hours'])} later"

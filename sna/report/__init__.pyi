@@ -1,3 +1,5 @@
+from .context import ReportOptions as ReportOptions
+from .network_view import plot_network as plot_network
 from .page import render_report as render_report
 from .page import write_report as write_report
 from .plot import plot_bridges as plot_bridges
@@ -5,6 +7,4 @@ from .plot import plot_champions as plot_champions
 from .plot import plot_flow as plot_flow
 from .plot import plot_mixing_matrix as plot_mixing_matrix
 from .plot import plot_momentum as plot_momentum
-from .plot import plot_network as plot_network
 from .plot import plot_waiting as plot_waiting
-from .sections import ReportOptions as ReportOptions

@@ -5,28 +5,20 @@ Matplotlib and seaborn are imported when a picture is drawn, so that ``import sn
 
 from __future__ import annotations
 
-import html
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 import polars as pl
 
 from sna.errors import ParameterError
-from sna.forum import Forum
-from sna.network.network import Network
 from sna.people.privacy import clean_label
-from sna.talk.threads import MISSING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, SOFT, ACCENT = "#1d2733", "#8a97a3", "#0b5c7a"
-_PALETTE = (
+PALETTE = (
     "#0b5c7a",
     "#d1495b",
     "#edae49",
@@ -38,7 +30,7 @@ _PALETTE = (
     "#c06c84",
     "#4a7c59",
 )
-_OTHER = "#b8c0c8"
+OTHER = "#b8c0c8"
 
 
 def plot_mixing_matrix(matrix: pl.DataFrame, ax: Axes | None = None, *, alpha: float = 0.05) -> Axes:
@@ -94,89 +86,6 @@ def _cell_words(ratio: float | None, p: float | None, alpha: float) -> str:
     return f"{ratio:.2f}" + ("*" if p is not None and p < alpha else "")
 
 
-@dataclass(frozen=True)
-class NetworkView:
-    """A picture of a network to point at, zoom and filter; works offline in JupyterLab and any browser."""
-
-    page: str
-    height: int = 500
-
-    def _repr_html_(self) -> str:
-        escaped = html.escape(self.page, quote=True)
-        style = f"width:100%;height:{self.height}px;border:0"
-        return f'<iframe srcdoc="{escaped}" style="{style}" sandbox="allow-scripts"></iframe>'
-
-
-def plot_network(forum: Forum, network: Network, *, by: str = "role", people: int = 120, rng: int = 0) -> NetworkView:
-    """Interactive view of the strongest part of a network, coloured by an attribute.
-
-    Parameters
-    ----------
-    forum
-        Where the attribute is looked up, by id, as of the last moment observed.
-    network
-        What is drawn.
-    by
-        Attribute for the colours.
-    people
-        How many people to draw at most: those with the most interactions.
-    rng
-        Seed of the layout; the same seed draws the same picture.
-
-    Notes
-    -----
-    **When it misleads.** Position is a drawing, not a measurement: distances between groups depend on the layout.
-    People who opted out are drawn without their id.
-    """
-    if people < 2:
-        raise ParameterError("people is at least 2.", got=f"Got {people}.")
-    ends = pl.concat([network.ties.select(pl.col(end).alias("person_id"), "weight") for end in ("source", "target")])
-    strongest = (
-        ends.group_by("person_id").agg(pl.col("weight").sum()).sort(["weight", "person_id"], descending=[True, False])
-    )
-    shown = strongest.head(people)["person_id"].sort().to_list()
-    ties = network.ties.filter(pl.col("source").is_in(shown) & pl.col("target").is_in(shown))
-    graph = nx.Graph()
-    graph.add_nodes_from(shown)
-    for source, target, weight in ties.select("source", "target", "weight").iter_rows():
-        known = graph.get_edge_data(source, target, {"weight": 0})["weight"]
-        graph.add_edge(source, target, weight=known + weight)
-    places = nx.spring_layout(graph, seed=rng, weight=None, iterations=80, k=1.6 / np.sqrt(max(len(shown), 1)))
-    page = resources.files("sna").joinpath("report/templates/network.html").read_text(encoding="utf-8")
-    data = json.dumps(_view_data(forum, graph, places, by))
-    safe = data.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return NetworkView(page.replace("/*DATA*/null", safe))
-
-
-def _view_data(forum: Forum, graph: nx.Graph, places: dict[str, Any], by: str) -> dict[str, Any]:
-    values = dict(forum.attribute(by).rows())
-    hidden = set(forum.people.filter("opt_out")["person_id"])
-    group_of = {person: values.get(person) or MISSING for person in graph}
-    names = sorted(set(group_of.values()))
-    colours = [_PALETTE[k] if k < len(_PALETTE) else _OTHER for k in range(len(names))]
-    sizes = [list(group_of.values()).count(name) for name in names]
-    groups = [{"name": name, "colour": c, "n": n} for name, c, n in zip(names, colours, sizes, strict=True)]
-    row = {person: k for k, person in enumerate(graph)}
-    weights = {person: int(w) for person, w in graph.degree(weight="weight")}
-    heaviest = max(weights.values(), default=1) or 1
-    people = [
-        {
-            "label": "(opted out)" if person in hidden else person,
-            "x": round(1000 * float(places[person][0])),
-            "y": round(1000 * float(places[person][1])),
-            "r": round(12 + 30 * (weights[person] / heaviest) ** 0.5),
-            "g": names.index(group_of[person]),
-            "w": weights[person],
-        }
-        for person in graph
-    ]
-    return {
-        "groups": groups,
-        "people": people,
-        "ties": [[row[a], row[b], int(w)] for a, b, w in graph.edges(data="weight")],
-    }
-
-
 def _axes(width: float, height: float) -> Axes:
     from matplotlib import pyplot
 
@@ -196,11 +105,14 @@ def plot_champions(champions: pl.DataFrame, ax: Axes | None = None, *, labels: S
         Names to show instead of the ids, in the order of the rows.
     """
     rows = champions.filter(pl.col("contribution").is_not_null())
+    import seaborn
+
     ax = ax or _axes(7, 1.2 + 0.3 * rows.height)
     names = list(labels) if labels is not None else rows["person_id"].to_list()
     value, low, high = (rows[name].to_numpy() for name in _INTERVAL)
     places = np.arange(rows.height)
-    ax.errorbar(value, places, xerr=[value - low, high - value], fmt="o", color=ACCENT, ecolor=ACCENT, elinewidth=2)
+    ax.hlines(places, low, high, color=ACCENT, lw=2)
+    seaborn.scatterplot(x=value, y=places, color=ACCENT, s=55, zorder=3, ax=ax)
     ax.axvline(1, color=SOFT, ls="--", lw=1)
     ax.text(1, -0.8, "as expected", color=SOFT, fontsize=8, ha="center", va="bottom")
     ax.set_yticks(places, [_short(name) for name in names])
@@ -239,20 +151,39 @@ def plot_waiting(curves: pl.DataFrame, ax: Axes | None = None, *, days: float = 
     days
         How far the time axis goes.
     """
+    import seaborn
+
     ax = ax or _axes(7, 3.2)
-    for k, (name,) in enumerate(curves.select("group").unique(maintain_order=True).iter_rows()):
+    names = {name: _short(name) for name in curves["group"].unique(maintain_order=True)}
+    shown = curves.with_columns(pl.col("group").replace_strict(names, return_dtype=pl.String)).to_dict(as_series=False)
+    palette = dict(zip(names.values(), _colours(len(names)), strict=True))
+    seaborn.lineplot(
+        shown,
+        x="wait_hours",
+        y="waiting_share",
+        hue="group",
+        palette=palette,
+        drawstyle="steps-post",
+        estimator=None,
+        legend=len(names) > 1,
+        ax=ax,
+    )
+    for name, label in names.items():
         one = curves.filter(pl.col("group") == name)
-        colour = _PALETTE[k % len(_PALETTE)]
-        ax.step(one["wait_hours"], one["waiting_share"], where="post", color=colour, label=_short(name))
-        ax.fill_between(one["wait_hours"], one["low"], one["high"], step="post", color=colour, alpha=0.18, lw=0)
+        ax.fill_between(one["wait_hours"], one["low"], one["high"], step="post", color=palette[label], alpha=0.18, lw=0)
     ax.set_xlim(0, days * 24)
     ax.set_ylim(0, 1)
     ax.yaxis.set_major_formatter(_percent())
     ax.set_xlabel("hours since the question")
     ax.set_ylabel("still waiting")
-    if curves["group"].n_unique() > 1:
-        ax.legend(frameon=False, fontsize=8)
+    if len(names) > 1:
+        ax.legend(frameon=False, fontsize=8, title=None)
     return _bare(ax)
+
+
+def _colours(n: int) -> list[str]:
+    """A colour for each of ``n`` groups; those beyond the palette share a grey."""
+    return [PALETTE[k] if k < len(PALETTE) else OTHER for k in range(n)]
 
 
 def _percent() -> Any:
@@ -262,7 +193,9 @@ def _percent() -> Any:
 
 
 def plot_momentum(weeks: pl.DataFrame, ax: Axes | None = None, *, campaigns: pl.DataFrame | None = None) -> Axes:
-    """People active each week as new, retained and returned; those lost below the line.
+    """People active each week as those who stayed, came back and are new; those lost below the line.
+
+    Histories of more than three years are drawn as a line of all people active, because bars would be too thin.
 
     Parameters
     ----------
@@ -273,26 +206,65 @@ def plot_momentum(weeks: pl.DataFrame, ax: Axes | None = None, *, campaigns: pl.
     campaigns
         ``name, starts_at`` of a forum's campaigns, marked above.
     """
+    import seaborn
+
     ax = ax or _axes(8, 3.4)
     whole = weeks.filter("is_complete")
-    times, below = whole["week"].to_list(), np.zeros(whole.height)
-    for name, colour in _FLOWS.items():
-        height = whole[f"n_{name}"].to_numpy()
-        ax.bar(times, height, bottom=below, width=6.4, color=colour, label=name)
-        below = below + height
-    ax.bar(times, -whole["n_lost"].fill_null(0).to_numpy(), width=6.4, color=_OTHER, label="lost since the week before")
-    top = float(below.max(initial=1.0))
+    if whole.height > _MOST_BARS:
+        seaborn.lineplot(x=whole["week"].to_list(), y=whole["n_active"].to_list(), color=ACCENT, lw=1, ax=ax)
+        ax.set_ylim(bottom=0)
+    else:
+        _draw_flows(whole, ax)
+    top = float(whole["n_active"].max() or 1)  # type: ignore[arg-type]
     for name, start in [] if campaigns is None else campaigns.select("name", "starts_at").drop_nulls().iter_rows():
         ax.axvline(start, color=INK, lw=0.8, ls=":")
         ax.text(start, top * 1.02, f" {_short(name)}", fontsize=7.5, color=INK, rotation=20, va="bottom")
-    ax.axhline(0, color=INK, lw=0.8)
     ax.yaxis.set_major_formatter(lambda people, _: f"{abs(people):g}")
-    ax.set_ylabel("people per week")
-    ax.legend(frameon=False, fontsize=8, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    ax.set(xlabel="", ylabel="people per week")
     return _bare(ax)
 
 
-_FLOWS = {"retained": "#0b5c7a", "returned": "#66a182", "new": "#edae49"}
+_MOST_BARS = 156
+_FLOWS = {"n_retained": ("stayed", ACCENT), "n_returned": ("came back", "#66a182"), "n_new": ("new", "#edae49")}
+_LOST = "lost since the week before"
+
+
+def _draw_flows(whole: pl.DataFrame, ax: Axes) -> None:
+    """Stacked bars, one a week, and the lost below."""
+    import seaborn
+
+    names = {column: label for column, (label, _) in _FLOWS.items()}
+    flows = whole.select(pl.col("week").dt.epoch("d") + 3.5, *_FLOWS).rename(names)
+    long = flows.unpivot(index="week", variable_name="flow", value_name="people").to_dict(as_series=False)
+    starts = whole["week"].dt.epoch("d").to_list()
+    edges = [*starts, *(start + 7 for start in starts[-1:])]
+    seaborn.histplot(
+        long,
+        x="week",
+        weights="people",
+        hue="flow",
+        hue_order=list(names.values()),
+        palette=dict(_FLOWS.values()),
+        multiple="stack",
+        bins=edges,
+        alpha=1,
+        linewidth=0.4,
+        edgecolor="white",
+        ax=ax,
+    )
+    ax.bar(starts, -whole["n_lost"].fill_null(0).to_numpy(), width=6.4, align="edge", color=OTHER, label=_LOST)
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.xaxis_date()
+    legend: Any = ax.get_legend()
+    ax.legend(
+        [*legend.legend_handles, ax.containers[-1]],
+        [*names.values(), _LOST],
+        frameon=False,
+        fontsize=8,
+        ncols=4,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.12),
+    )
 
 
 def plot_flow(matrix: pl.DataFrame, ax: Axes | None = None, *, across_only: bool = True) -> Axes:
@@ -313,7 +285,7 @@ def plot_flow(matrix: pl.DataFrame, ax: Axes | None = None, *, across_only: bool
         raise ParameterError("A flow needs interactions to draw.", got="None are left.", hint="across_only=False")
     ax = ax or _axes(7, 5)
     groups = sorted(set(matrix["from_group"]) | set(matrix["to_group"]))
-    colours = {name: _PALETTE[k] if k < len(_PALETTE) else _OTHER for k, name in enumerate(groups)}
+    colours = {name: PALETTE[k] if k < len(PALETTE) else OTHER for k, name in enumerate(groups)}
     left, right = _stack(rows, "from_group", groups), _stack(rows, "to_group", groups)
     for source, target, n in rows.sort("from_group", "to_group").select(*_FLOW).iter_rows():
         ax.fill_between(_CURVE, *_band(left[source], right[target], n), color=colours[source], alpha=0.45, lw=0)
@@ -371,15 +343,28 @@ def plot_bridges(totals: pl.DataFrame, ax: Axes | None = None, *, people: int = 
         .sort(["_across", "person_id"], descending=[True, False])
         .head(people)
     )
+    import seaborn
+
     ax = ax or _axes(7, 1 + 0.28 * rows.height)
-    places, start = np.arange(rows.height), np.zeros(rows.height)
-    for k, role in enumerate(_BRIDGING):
-        ax.barh(places, rows[role].to_numpy(), left=start, color=_PALETTE[k], label=role)
-        start = start + rows[role].to_numpy()
-    ax.set_yticks(places, [_short(name) for name in rows["person_id"]])
-    ax.invert_yaxis()
-    ax.set_xlabel("open paths between people who do not exchange directly")
-    ax.legend(frameon=False, fontsize=8)
+    long = rows.select("person_id", *_BRIDGING).unpivot(index="person_id", variable_name="role", value_name="paths")
+    names = long.with_columns(pl.col("person_id").map_elements(_short, return_dtype=pl.String))
+    seaborn.histplot(
+        names.to_dict(as_series=False),
+        y="person_id",
+        weights="paths",
+        hue="role",
+        hue_order=_BRIDGING,
+        palette=list(PALETTE[: len(_BRIDGING)]),
+        multiple="stack",
+        shrink=0.8,
+        alpha=1,
+        ax=ax,
+    )
+    ax.set(xlabel="open paths between people who do not exchange directly", ylabel="")
+    legend = ax.get_legend()
+    if legend is not None:
+        legend.set_frame_on(False)
+        legend.set_title("")
     return _bare(ax)
 
 

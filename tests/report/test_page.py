@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 import sna
-from sna.report.page import ReportOptions, render_report, write_report
+from sna.report.context import ReportOptions
+from sna.report.page import render_report, write_report
 
 KEY = b"a key of the analyst, 32 bytes ok"
 QUICK = ReportOptions(draws=49, key=KEY)
@@ -189,7 +190,7 @@ def test_small_groups_are_in_no_table_picture_or_story(forum, monkeypatch):
     small = replace(forum, roles=roles)
     page = render_report(small, options=QUICK)
     assert "Tinygroup" not in page
-    assert "fewer than 10 people are not shown" in page
+    assert "fewer than 10 active people are not shown" in page
     assert "Tinygroup" in render_report(small, options=replace(QUICK, min_group=5))
     assert set(drawn[0]["from_group"]) == {"Half", "Large"}
 
@@ -211,7 +212,10 @@ def test_what_the_source_cannot_support_is_said_in_its_place(forum):
 
 def test_one_group_and_nobody_who_answers_are_said_not_computed(forum):
     one = replace(forum, roles=forum.roles.with_columns(value=pl.lit("IT")))
-    assert "needs two of at least 10 people" in Page(section(render_report(one, options=QUICK), "across")).words
+    assert (
+        "needs two groups with at least 10 active people each"
+        in Page(section(render_report(one, options=QUICK), "across")).words
+    )
     alone = sna.build_forum(
         people=forum.people, roles=forum.roles, posts=forum.posts.filter(kind="root"), source=forum.source
     )

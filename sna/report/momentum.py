@@ -1,0 +1,94 @@
+"""Is the forum alive? How many people write each week, and whether that has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from sna.errors import NotAnswerableError
+from sna.report import plot
+from sna.report.context import Context, Question, try_answer
+from sna.report.layout import Section, draw_picture, view_table
+from sna.results import Estimate, format_count, format_number
+from sna.vitality.momentum import weekly_momentum
+from sna.vitality.trend import momentum_change
+
+_ALPHA = 0.05
+_RECENT_WEEKS = 8
+
+
+@dataclass(frozen=True)
+class MomentumFacts:
+    """All weeks, the last complete ones, and the change (or why there is none)."""
+
+    weeks: pl.DataFrame
+    recent: pl.DataFrame
+    change: Estimate | str
+
+
+def measure_momentum(context: Context) -> MomentumFacts:
+    """Count people by week and look for a change."""
+    weeks = weekly_momentum(context.forum, **context.window)
+    whole = weeks.filter("is_complete")
+    if whole.is_empty():
+        raise NotAnswerableError("Momentum needs a complete week.", got=f"{weeks.height} weeks, none complete.")
+    change = try_answer(lambda: momentum_change(context.forum, **context.window, **context.chance))
+    return MomentumFacts(weeks, whole.tail(_RECENT_WEEKS), change)
+
+
+def recent_words(facts: MomentumFacts) -> str:
+    """How many people wrote in the last complete weeks."""
+    active, share = facts.recent.select(pl.col("n_active", "active_share").mean()).row(0)
+    start = facts.recent["week"].dt.strftime("%d %B %Y")[0]
+    since = f"In the last {format_count(facts.recent.height, 'complete week')} (since {start})"
+    words = f"{since}, {format_number(active)} people a week wrote on average"
+    return words + (f", {share:.1%} of all staff." if share is not None else ".")
+
+
+def change_words(facts: MomentumFacts) -> str:
+    """Whether the number of people has changed."""
+    change = facts.change
+    if isinstance(change, str):
+        return f"Whether activity has changed cannot be said: {change}"
+    if change.p_value is None or change.p_value >= _ALPHA:
+        return "The weekly number of people who write shows no change of level beyond chance."
+    if change.low is None or change.high is None:
+        return "The weekly number of people who write has changed, but by how much cannot be said: too few write."
+    interval = f"95% interval {format_number(change.low)} to {format_number(change.high)}"
+    return f"The weekly number of people who write has changed: {change.measure}: {change.value:.2f} ({interval})."
+
+
+def answer_momentum(context: Context) -> Section:
+    """The section: sentences, the weeks as a picture, the last weeks as a table."""
+    facts = measure_momentum(context)
+    picture = draw_picture(
+        lambda ax: plot.plot_momentum(facts.weeks, ax=ax, campaigns=context.forum.campaigns),
+        caption="People who wrote each week: active = new + stayed + came back. Grey, below the line: wrote the week "
+        "before and not in this one. A campaign's line says when it began, not that it caused anything.",
+        height=4,
+    )
+    whole = facts.weeks.filter("is_complete")
+    header = {name: words for name, words in _WEEK.items() if whole[name].null_count() < whole.height}
+    return Section(
+        headlines=[change_words(facts), recent_words(facts)],
+        answer=[recent_words(facts), change_words(facts)],
+        figures=[picture],
+        tables=[view_table(facts.recent.sort("week", descending=True), "The last complete weeks", header=header)],
+    )
+
+
+_WEEK = {
+    "week": "week of",
+    "n_posts": "posts",
+    "n_active": "active",
+    "n_new": "new",
+    "n_retained": "stayed",
+    "n_returned": "came back",
+    "n_lost": "lost",
+    "n_roster": "staff",
+    "active_share": "active share",
+    "active_share_low": "from",
+    "active_share_high": "to",
+}
+QUESTION = Question("momentum", "Is the forum alive?", answer_momentum)
