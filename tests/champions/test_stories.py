@@ -57,7 +57,8 @@ def test_the_planted_story_tells_the_accepted_post_and_who_wrote_before(story_fo
         '"question 29" in help: the accepted answer came 3 hours after the first post, and 2 people had replied by '
         "then; 3 roles took part, the asker's included: HR, IT, Sales. 14 of 14 other solved threads in the forum "
         "took longer; "
-        "15 of the 30 threads that people began were solved (an answer by somebody else was accepted, or the asker gave thanks for it)."
+        "15 of the 30 threads that people began were solved "
+        "(an answer by somebody else was accepted, or the asker gave thanks for it)."
     )
 
 
