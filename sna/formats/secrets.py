@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-URL = r"([a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?:[^\s/@<>|\"]*@)?([^\s?#<>|\"]*)(?:[?#][^\s<>|\"]*)?"
-"""An address: its scheme, a password to drop, host and path, a query string or fragment to drop."""
+URL = r"([a-zA-Z][a-zA-Z0-9+.-]{0,20}://)(?:[^\s/?#<>|\"]*@)?([^\s?#<>|\"]*)(?:[?#][^\s<>|\"]*)?"
+"""An address: scheme, name and password to drop (to the last @), host and path, query and fragment to drop."""
 SLACK_TOKEN = r"xox[a-z](?:\.xox[a-z])?-[\w%-]+"
 TOKEN_REMOVED = "[token removed]"
 

@@ -318,3 +318,29 @@ def from_mail_date(value: str) -> datetime | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment if moment.year in _MAIL_YEARS else None
+
+
+def from_epoch(value: float | str | None, *, unit: str = "s") -> datetime | None:
+    """Epoch number ("s", "ms" or "us") to UTC; None when it is not a usable time (never raises)."""
+    scale = {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
+    try:
+        micro = int(value) * scale if isinstance(value, int) else round(float(str(value)) * scale)
+        return datetime.fromtimestamp(micro // 1_000_000, UTC).replace(microsecond=micro % 1_000_000)
+    except (ValueError, OverflowError, OSError, TypeError):
+        return None
+
+
+def from_iso(value: str | None) -> datetime | None:
+    """ISO-8601 text to UTC; without a zone UTC is meant; None when unusable (never raises)."""
+    if not value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
+    if moment.tzinfo is UTC:
+        return moment
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
 from tqdm import tqdm
 
+from sna.errors import ReadError
 from sna.formats.container import Container
+from sna.formats.json import WHOLE_BYTES, json_chunks, parse_json
 from sna.formats.loaded import Loaded
 from sna.formats.secrets import hide_secrets
 from sna.forum import Forum, Source, build_forum
@@ -19,10 +22,6 @@ from sna.schema import ISSUES, TABLES, TIME, Table
 
 _CHUNK = 50_000
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-_ISO_UTC = (
-    r"^([12][0-9]{3}-[01][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{3}(?:[0-9]{3})?)?)"
-    r"(?:Z|\+00:?00)?$"
-)
 _ABOUT_ACCOUNTS = frozenset({"platform_role", "account_status", "trust_level", "external_id", "reputation", "sme_tag"})
 """Attributes of an account that say nothing of its owner's place in the organisation."""
 
@@ -34,6 +33,11 @@ class ReadOptions:
     include_private: bool = False
     progress: bool = False
     timezone: str = "UTC"
+
+    @property
+    def scope(self) -> str:
+        """The word for private spaces in ``coverage``: with or without."""
+        return "with" if self.include_private else "without"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Collector:
     """
 
     platform: str
+    options: ReadOptions = ReadOptions()
     _rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {name: [] for name in TABLES})
     _chunks: dict[str, list[pl.DataFrame]] = field(default_factory=lambda: {name: [] for name in TABLES})
     _read: Counter[str] = field(default_factory=Counter)
@@ -91,6 +96,12 @@ class Collector:
         if len(rows) >= _CHUNK:
             self._chunks[table].append(_frame(rows, TABLES[table]))
             rows.clear()
+
+    def add_roles(self, person: str, **values: str | None) -> None:
+        """Keep what the source says of a person today, one row of ``roles`` for each attribute that has a value."""
+        for attribute, value in values.items():
+            if value:
+                self.add("roles", person_id=person, attribute=attribute, value=value, basis="snapshot")
 
     def add_frame(self, table: str, frame: pl.DataFrame) -> None:
         """Keep many rows of the source at once."""
@@ -115,6 +126,13 @@ class Collector:
         """Count rows not asked for (private spaces, system messages); one issue per file and reason."""
         self._read[table] += n
         self._withheld[table, reason, file] += n
+
+    def hides(self, private: bool, table: str, *, file: str, n: int = 1) -> bool:
+        """Whether rows of a space are withheld because it is private; they are counted when they are."""
+        hidden = private and not self.options.include_private
+        if hidden:
+            self.withhold(table, "private_space", file=file, n=n)
+        return hidden
 
     def note(
         self,
@@ -225,6 +243,17 @@ class Collector:
         return build_forum(**frames, source=source, issues=self.issues())
 
 
+def levels_of(*, yes: str = "", partial: str = "") -> dict[str, str]:
+    """A record of capabilities from two lists of words; what is in neither is "no".
+
+    Examples
+    --------
+    >>> levels_of(yes="threads text", partial="roster")
+    {'threads': 'yes', 'text': 'yes', 'roster': 'partial'}
+    """
+    return {**dict.fromkeys(yes.split(), "yes"), **dict.fromkeys(partial.split(), "partial")}
+
+
 def lower_levels(
     levels: Mapping[str, str], tables: Mapping[str, pl.DataFrame], *, rows_read: Mapping[str, int]
 ) -> dict[str, str]:
@@ -257,46 +286,63 @@ def _values(frame: pl.DataFrame, column: str) -> set[str]:
     return set(frame[column].drop_nulls().unique()) if column in frame.columns else set()
 
 
-def from_epoch(value: float | str | None, *, unit: str = "s") -> datetime | None:
-    """Epoch number ("s", "ms" or "us") to UTC; None when it is not a usable time (never raises)."""
-    scale = {"s": 1_000_000, "ms": 1_000, "us": 1}[unit]
-    try:
-        micro = int(value) * scale if isinstance(value, int) else round(float(str(value)) * scale)
-        return datetime.fromtimestamp(micro // 1_000_000, UTC).replace(microsecond=micro % 1_000_000)
-    except (ValueError, OverflowError, OSError, TypeError):
-        return None
+@dataclass(frozen=True)
+class JsonFiles:
+    """The JSON members of one export; a damaged one is logged as one rejected row of ``table``."""
 
+    container: Container
+    log: Collector
+    whole_bytes: int = WHOLE_BYTES
 
-def from_iso(value: str | None) -> datetime | None:
-    """ISO-8601 text to UTC; without a zone UTC is meant; None when unusable (never raises)."""
-    if not value:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except (ValueError, TypeError):
-        return None
-    if moment.tzinfo is UTC:
-        return moment
-    try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    def document(self, name: str, table: str) -> Any:
+        """One whole document; None when it is damaged."""
+        try:
+            with self.container.open(name) as stream:
+                return self._parse(stream.read(), name, table)
+        except ReadError as error:
+            self._damaged(name, table, error)
+            return None
 
+    def items(self, name: str, table: str, *, under: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+        """``(key, item)`` of the top array (key ""), else of the arrays or objects named in ``under``."""
+        for key, chunk in self.chunks(name, table, under=under):
+            for item in chunk:
+                yield key, item
 
-def from_iso_texts(texts: pl.Series, *, read: Callable[[str], datetime | None] = from_iso) -> pl.Series:
-    """Many ISO-8601 texts to UTC: the usual spelling at once, any other (null, unusable) one by one with ``read``."""
-    core = texts.str.extract(_ISO_UTC)
-    times = core.str.replace("T", " ", literal=True).str.to_datetime(
-        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
-    )
-    times = times.dt.replace_time_zone("UTC")
-    odd = times.is_null() & texts.is_not_null()
-    if not odd.any():
-        return times
-    others = {text: read(text) for text in texts.filter(odd).unique()}
-    known = pl.DataFrame({"text": list(others), "at": pl.Series(list(others.values()), dtype=TIME)})
-    rest = texts.alias("text").to_frame().join(known, on="text", how="left", maintain_order="left")["at"]
-    return times.zip_with(~odd, rest)
+    def chunks(self, name: str, table: str, *, under: Sequence[str] = ()) -> Iterator[tuple[str, list[Any]]]:
+        """The items of `items`, many at a time."""
+        parse = partial(self._parse, name=name, table=table)
+        try:
+            yield from json_chunks(self.container, name, under=under, parse=parse, whole_bytes=self.whole_bytes)
+        except ReadError as error:
+            self._damaged(name, table, error)
+
+    def lines(
+        self, name: str, table: str, *, wanted: Callable[[bytes], bool] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """``(line number, object)`` of a file with one JSON object per line; bad lines are rejected one by one."""
+        try:
+            for number, line in enumerate(self.container.lines(name), start=1):
+                if not line.strip() or (wanted is not None and not wanted(line)):
+                    continue
+                try:
+                    yield number, self._parse(line, name, table, position=f"line {number}")
+                except ReadError as error:
+                    self._damaged(name, table, error, position=f"line {number}")
+        except ReadError as error:
+            self._damaged(name, table, error)
+
+    def _parse(self, data: bytes, name: str, table: str, *, position: str = "") -> Any:
+        document, mended = parse_json(data, name)
+        if mended:
+            self.log.note(table, "text_mended", kind="repaired", file=name, position=position)
+        return document
+
+    def _damaged(self, name: str, table: str, error: ReadError, *, position: str = "") -> None:
+        """Log damage; a limit (archive bomb, depth bomb) has no cause and ends the reading."""
+        if error.__cause__ is None:
+            raise error
+        self.log.reject(table, "damaged_file", file=name, position=position, detail=error.got)
 
 
 def show_progress(items: Iterable[Any], options: ReadOptions, *, what: str, total: int | None = None) -> Iterator[Any]:

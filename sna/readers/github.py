@@ -18,9 +18,10 @@ from typing import Any
 
 from sna.formats.container import Container
 from sna.formats.html import scan_markdown
+from sna.formats.json import as_dict, as_id, as_list, as_text, list_dicts, peek_json, pick_text
+from sna.formats.times import from_iso
 from sna.forum import Forum
-from sna.readers.chat import JsonFiles, as_dict, as_id, as_list, as_text, list_dicts, peek_json, strip_secrets
-from sna.readers.collect import Collector, Reader, ReadOptions, from_iso, show_progress
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, levels_of, show_progress
 
 _INSIDE = ("data", "repository", "organization", "node", "search", "discussions", "discussion", "issues", "issue")
 _LISTS = ("pullRequests", "nodes", "edges", "items")
@@ -31,29 +32,19 @@ _PLACE = re.compile(r"([\w.\-]+/[\w.\-]+)/(?:issues|pull|pulls|discussions)/(\d+
 _CLOSENESS = ("OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR", "FIRST_TIME_CONTRIBUTOR", "FIRST_TIMER", "NONE")
 _REACTIONS = {"+1": "like", "thumbs_up": "like", "-1": "emoji:thumbs_down", "thumbs_down": "emoji:thumbs_down"}
 _SPOKEN = ("author", "user")
-CAPABILITIES = {
-    "reply_parent": "partial",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "partial",
-    "reactions": "partial",
-    "reaction_times": "partial",
-    "acceptance": "yes",
-    "acceptance_time": "yes",
-    "platform_role": "partial",
-    "deleted_posts": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
-}
+_MARKS = (b'"number"', b'"issue_url"', b'"discussions"', b'"issue_comment"')
+CAPABILITIES = levels_of(
+    yes="threads spaces acceptance acceptance_time text exact_times",
+    partial="reply_parent mentions reactions reaction_times platform_role deleted_posts edits",
+)
 
 
 def recognise(container: Container) -> str | None:
     """JSON whose first objects are issues, discussions or their comments."""
     for name in container.match(r".*\.json")[:_LOOKED_AT]:
         head = container.peek(name)
-        if b'"number"' in head or b'"issue_url"' in head or b'"discussions"' in head or b'"issue_comment"' in head:
-            found = next(_objects(peek_json(container, name)), None)
+        if any(mark in head for mark in _MARKS):
+            found = next(_objects(peek_json(container, name, size=262_144)), None)
             if found is not None:
                 return f"{name} holds GitHub {found[0]}s"
     return None
@@ -61,7 +52,7 @@ def recognise(container: Container) -> str | None:
 
 def read(container: Container, options: ReadOptions) -> Forum:
     """Read every JSON file of the export."""
-    into = Collector("github")
+    into = Collector("github", options)
     files = JsonFiles(container, into)
     work = _Work(into)
     names = container.match(r".*\.json")
@@ -138,7 +129,7 @@ def _place(item: dict[str, Any]) -> tuple[str, str | None]:
         match = _PLACE.search(str(item.get(name)))
         if match:
             return match[1], match[2]
-    repository = str(as_dict(item.get("repository")).get("nameWithOwner") or item.get("repository_url") or "")
+    repository = pick_text(item, "repository.nameWithOwner", "repository_url") or ""
     return "/".join(repository.rstrip("/").split("/")[-2:]), as_id(item.get("number"))
 
 
@@ -200,13 +191,11 @@ class _Work:
         for login, value in sorted(self.closeness.items()):
             role = value.lower()
             self.into.derive("roles", person_id=login, attribute="platform_role", value=role, basis="snapshot")
-        unknown = 0
-        for post, name in sorted(set(self.said)):
-            if name in self.people:
-                self.into.derive("mentions", post_id=post, person_id=name, basis="text")
-            else:
-                unknown += 1
-        if unknown:
+        said = set(self.said)
+        met = {(post, name) for post, name in said if name in self.people}
+        for post, name in sorted(met):
+            self.into.derive("mentions", post_id=post, person_id=name, basis="text")
+        if unknown := len(said) - len(met):
             self.into.note("mentions", "unknown_person", detail=f"{unknown:,} names are not among the people met")
 
     def _thread(self, item: dict[str, Any], kind: str, *, file: str, place: str) -> None:
@@ -274,7 +263,7 @@ class _Work:
             created_at=created,
             edited_at=_moment(item, "lastEditedAt"),
             deleted_at=_moment(item, "deletedAt"),
-            text=strip_secrets(markup.text) or None,
+            text=markup.text or None,
             **facts,
         )
         if post in self.posts:

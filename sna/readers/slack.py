@@ -8,78 +8,65 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os.path import commonpath
 from typing import Any
 
 from sna.formats.container import Container
+from sna.formats.json import as_dict, as_id, as_list, as_text, dig, list_dicts, list_ids, peek_json, pick_id, pick_text
+from sna.formats.times import from_epoch, from_iso
 from sna.forum import Forum
-from sna.readers.chat import (
-    JsonFiles,
-    add_memberships,
-    as_dict,
-    as_id,
-    as_list,
-    as_text,
-    list_dicts,
-    peek_json,
-)
-from sna.readers.collect import Collector, Reader, ReadOptions, from_epoch, from_iso, show_progress
+from sna.readers.chat import Roster, add_memberships, add_mentions, place_in_thread
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, levels_of, show_progress
 from sna.readers.slack_text import block_text, count_mentions, find_mentions, parse_stamp, plain_text, to_moment
 
+CAPABILITIES = levels_of(
+    yes="threads spaces mentions reactions text exact_times",
+    partial="reply_parent roster memberships platform_role org_attributes deleted_posts edits",
+)
+
+_INDEX = r"(.*/)?(channels|groups|dms|mpims)\.json"
 _DAY_FILE = re.compile(r"(?P<base>(?:.*/)?)(?P<folder>[^/]+)/\d{4}-\d\d-\d\d\.json", re.IGNORECASE)
 _UNLISTED_PRIVATE = re.compile(r"mpdm-|[DG][A-Z0-9]{7,}$")
 _HUMAN = frozenset({"", "file_share", "file_comment", "thread_broadcast", "me_message", "bot_message", "tombstone"})
 _CHANGES = {"message_changed": "edited_at", "message_deleted": "deleted_at"}
 _MOVES = {"channel_join": True, "group_join": True, "channel_leave": False, "group_leave": False}
 _MESSAGE_KEYS = ("messages", "slackdump_thread_replies")
+_NAMES = ("profile.real_name", "real_name", "profile.display_name", "name")
+_ROLES = {
+    "is_primary_owner": "primary_owner",
+    "is_owner": "owner",
+    "is_admin": "admin",
+    "is_ultra_restricted": "single_channel_guest",
+    "is_restricted": "multi_channel_guest",
+}
 
 
 @dataclass(frozen=True)
 class _Space:
-    """One conversation: where it lies and who is in it."""
+    """One conversation: who is in it, and where it lies."""
 
     id: str
     name: str
     private: bool
-    files: tuple[str, ...]
     members: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """A conversation as the index files list it."""
-
-    id: str
-    name: str
-    private: bool
-    members: frozenset[str]
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Index:
     """All listed conversations by (base folder, id or name); ``closed``: a folder that is not listed is private."""
 
-    listed: Mapping[tuple[str, str], _Listed | None]
+    listed: Mapping[tuple[str, str], _Space | None]
     closed: bool
 
 
 @dataclass
-class _Roster:
-    """People known from the user list, and those met in messages only."""
+class _People(Roster):
+    """The roster, and which account a bot's id stands for."""
 
-    known: set[str] = field(default_factory=set)
     bot_users: dict[str, str] = field(default_factory=dict)
-    met: dict[str, tuple[bool, str]] = field(default_factory=dict)
-
-    def meet(self, person: str, name: str | None, *, bot: bool) -> str:
-        """Remember somebody who is not in the user list; of several names the first in order is kept."""
-        if person not in self.known:
-            old_bot, old_name = self.met.get(person, (False, ""))
-            names = sorted(part for part in (old_name, name or "") if part)
-            self.met[person] = (bot or old_bot, names[0] if names else "")
-        return person
 
 
 @dataclass
@@ -88,62 +75,56 @@ class _Conversation:
 
     space: _Space
     log: Collector
-    roster: _Roster
+    people: _People
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    moves: dict[str, list[tuple[datetime, bool]]] = field(default_factory=dict)
+    moves: dict[tuple[str, str], list[tuple[datetime, bool]]] = field(default_factory=dict)
     system: set[str] = field(default_factory=set)
 
 
 def read_slack(container: Container, options: ReadOptions) -> Forum:
     """Read a Slack export; see `sna.read_forum`."""
-    log = Collector("slack")
-    files = JsonFiles(container, log)
+    log = Collector("slack", options)
+    files, people = JsonFiles(container, log), _People(log)
     spaces = _list_spaces(files)
-    roster = _read_people(files)
+    _read_people(files, people)
     for space in show_progress(spaces, options, what="Slack conversations", total=len(spaces)):
         if space.private and not options.include_private:
             _withhold_space(files, space)
         else:
-            _read_space(files, space, roster)
-    for person, (bot, name) in sorted(roster.met.items()):
-        log.derive("people", person_id=person, name=name or None, kind="bot" if bot else "human", placeholder=not bot)
+            _read_space(files, space, people)
+    people.write_met()
     _read_integrations(files)
-    logins = _read_analytics(files)
-    capabilities = {**CAPABILITIES, "logins": "yes"} if logins else CAPABILITIES
-    if not container.match(r"(.*/)?(channels|groups|dms|mpims)\.json"):
-        log.note(
-            "posts", "privacy_unknown", detail="no list of channels; withheld are those named like direct messages"
-        )
+    logins = {"logins": "yes"} if _read_analytics(files) else {}
+    if not container.match(_INDEX):
+        detail = "no list of channels; withheld are those named like direct messages"
+        log.note("posts", "privacy_unknown", detail=detail)
     private = sum(space.private for space in spaces)
     scope = "with private" if options.include_private else f"without {private:,} private"
     return log.forum(
-        capabilities=capabilities,
+        capabilities={**CAPABILITIES, **logins},
         coverage=f"{len(spaces) - private:,} public channels, {scope} conversations",
         files=[name for name in container.names if name.endswith(".json")],
     )
 
 
 def _recognise(container: Container) -> str | None:
-    indexes = container.match(r"(.*/)?(channels|groups|dms|mpims)\.json")
+    indexes = container.match(_INDEX)
     days = [name for name in container.names if _DAY_FILE.fullmatch(name)]
     if indexes and days:
         return f"it holds {indexes[0]} and {len(days):,} day files of messages"
     for name in container.match(r".*\.json")[:20]:
-        if any(_is_message(item) for item in _first_items(peek_json(container, name))):
+        if _holds_messages(peek_json(container, name, size=262_144)):
             return f"{name} holds messages with a Slack time stamp (ts)"
     return None
 
 
-def _first_items(document: Any) -> list[Any]:
-    if isinstance(document, dict):
-        return as_list(document.get("messages"))[:5] if "ok" in document or "channel_id" in document else []
-    return as_list(document)[:5]
-
-
-def _is_message(item: Any) -> bool:
-    message = as_dict(item)
-    return parse_stamp(message.get("ts")) is not None and isinstance(message.get("ts"), str) and "text" in message
+def _holds_messages(document: Any) -> bool:
+    page = isinstance(document, dict) and ("ok" in document or "channel_id" in document)
+    first = as_list(document.get("messages") if page else document)[:5]
+    return any(
+        isinstance(item.get("ts"), str) and parse_stamp(item["ts"]) and "text" in item for item in list_dicts(first)
+    )
 
 
 # --- spaces -----------------------------------------------------------------------------------------------------------
@@ -159,32 +140,28 @@ def _list_spaces(files: JsonFiles) -> list[_Space]:
         space = _find_space(index, base, folder, tuple(names), outer=outer)
         found.setdefault(space.id, []).append(space)
     for name in () if found else files.container.match(r".*\.json"):
-        document = peek_json(files.container, name, size=65_536)
-        if any(_is_message(item) for item in _first_items(document)):
+        document = peek_json(files.container, name)
+        if _holds_messages(document):
             space = _loose_space(name, as_dict(document))
             found.setdefault(space.id, []).append(space)
-    silent = [
-        _space_of(entry, base, key, ()) for (base, key), entry in index.listed.items() if entry and entry.id == key
-    ]
-    for space in silent:
-        found.setdefault(space.id, [space])
+    for (base, key), entry in index.listed.items():
+        if entry and entry.id == key:
+            found.setdefault(key, [_place(entry, base, key, ())])
     return [_join_spaces(parts) for _, parts in sorted(found.items())]
 
 
 def _day_folders(container: Container) -> dict[tuple[str, str], list[str]]:
     folders: dict[tuple[str, str], list[str]] = {}
-    for name in container.names:
-        match = _DAY_FILE.fullmatch(name)
-        if match:
-            folders.setdefault((match["base"], match["folder"]), []).append(name)
+    for match in filter(None, map(_DAY_FILE.fullmatch, container.names)):
+        folders.setdefault((match["base"], match["folder"]), []).append(match[0])
     return folders
 
 
 def _read_indexes(files: JsonFiles) -> _Index:
     """Channels, groups, mpims and dms, by base folder and by id and name; None where a name is not unique."""
-    listed: dict[tuple[str, str], _Listed | None] = {}
+    listed: dict[tuple[str, str], _Space | None] = {}
     readable: dict[str, bool] = {}
-    for file in files.container.match(r"(.*/)?(channels|groups|dms|mpims)\.json"):
+    for file in files.container.match(_INDEX):
         base, _, stem = file.removesuffix(".json").rpartition("/")
         document = files.document(file, "memberships")
         readable[stem] = document is not None
@@ -196,12 +173,15 @@ def _read_indexes(files: JsonFiles) -> _Index:
     return _Index(listed, closed)
 
 
-def _listed(channel: dict[str, Any], stem: str) -> _Listed | None:
+def _listed(channel: dict[str, Any], stem: str) -> _Space | None:
     id_, name = as_id(channel.get("id")), as_text(channel.get("name"))
     flags = any(channel.get(flag) is True for flag in ("is_private", "is_im", "is_mpim"))
-    members = frozenset(filter(None, map(as_id, as_list(channel.get("members")))))
-    private = flags or stem.lower() != "channels"
-    return _Listed(id_ or name or "", name or id_ or "", private, members) if id_ or name else None
+    members = frozenset(list_ids(channel.get("members")))
+    return (
+        _Space(id_ or name or "", name or id_ or "", flags or stem.lower() != "channels", members)
+        if id_ or name
+        else None
+    )
 
 
 def _find_space(index: _Index, base: str, folder: str, names: tuple[str, ...], *, outer: str) -> _Space:
@@ -210,94 +190,71 @@ def _find_space(index: _Index, base: str, folder: str, names: tuple[str, ...], *
     while True:
         entry = index.listed.get((above, folder))
         if entry:
-            return _space_of(entry, base, entry.name, names)
+            return _place(entry, base, entry.name, names)
         if not above or (above, folder) in index.listed:
             break
         above = re.sub(r"[^/]*/$", "", above)
-    private = index.closed if (above, folder) not in index.listed else True
-    own = f"{base}{folder}".removeprefix(f"{outer}/")
-    entry = _Listed(own, folder, private or _UNLISTED_PRIVATE.match(folder) is not None, frozenset())
-    return _space_of(entry, base, folder, names)
+    private = index.closed or (above, folder) in index.listed or _UNLISTED_PRIVATE.match(folder) is not None
+    return _place(_Space(f"{base}{folder}".removeprefix(f"{outer}/"), folder, private), base, folder, names)
 
 
-def _space_of(entry: _Listed, base: str, key: str, names: tuple[str, ...]) -> _Space:
+def _place(entry: _Space, base: str, key: str, names: tuple[str, ...]) -> _Space:
     """Channel names are unique in a workspace only, so those of a Grid export carry the workspace."""
     workspace = re.search(r"(?:^|/)teams/([^/]+)/$", base)
     name = entry.name if key == entry.id else key
-    return _Space(entry.id, f"{workspace[1]}/{name}" if workspace else name, entry.private, names, entry.members)
+    return replace(entry, name=f"{workspace[1]}/{name}" if workspace else name, files=names)
 
 
 def _loose_space(name: str, document: dict[str, Any]) -> _Space:
     channel = as_id(document.get("channel_id")) or name.rpartition("/")[2].removesuffix(".json")
     private = channel.startswith("D") and "channel_id" in document
-    return _Space(channel, as_text(document.get("name")) or channel, private, (name,))
+    return _Space(channel, as_text(document.get("name")) or channel, private, files=(name,))
 
 
 def _join_spaces(parts: list[_Space]) -> _Space:
     first = min(parts, key=lambda part: part.name)
     names = tuple(sorted(name for part in parts for name in part.files))
     members = frozenset[str]().union(*(part.members for part in parts))
-    return _Space(first.id, first.name, any(part.private for part in parts), names, members)
+    return _Space(first.id, first.name, any(part.private for part in parts), members, names)
 
 
 def _withhold_space(files: JsonFiles, space: _Space) -> None:
     for name in space.files:
-        count = sum(1 for _ in _messages(files, name))
-        files.log.withhold("posts", "private_space", file=name, n=count)
+        files.log.hides(True, "posts", file=name, n=sum(1 for _ in _messages(files, name)))
     if space.members:
-        file = space.files[0] if space.files else ""
-        files.log.withhold("memberships", "private_space", file=file, n=len(space.members))
+        files.log.hides(True, "memberships", file="".join(space.files[:1]), n=len(space.members))
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
 
 
-def _read_people(files: JsonFiles) -> _Roster:
-    roster = _Roster()
+def _read_people(files: JsonFiles, people: _People) -> None:
     for name in files.container.match(r"(.*/)?(org_)?users\.json"):
         for _, user in files.items(name, "people", under=("members", "users")):
-            person = as_id(as_dict(user).get("id"))
-            if person is None:
-                files.log.reject("people", "missing_id", file=name, position="", detail=as_text(str(user)[:60]) or "")
-            elif person in roster.known:
-                files.log.withhold("people", "listed_twice", file=name)
-            else:
-                _add_person(files.log, roster, person, user)
-    return roster
+            person = pick_id(user, "id")
+            if people.admit(person, file=name, detail=str(user)[:60]) and person:
+                _add_person(people, person, user)
 
 
-def _add_person(log: Collector, roster: _Roster, person: str, user: dict[str, Any]) -> None:
-    profile = as_dict(user.get("profile"))
-    roster.known.add(person)
-    bot_id = as_id(profile.get("bot_id"))
+def _add_person(people: _People, person: str, user: dict[str, Any]) -> None:
+    bot, bot_id = user.get("is_bot") is True, pick_id(user, "profile.bot_id")
     if bot_id:
-        roster.bot_users[bot_id] = person
-    names = (profile.get("real_name"), user.get("real_name"), profile.get("display_name"), user.get("name"))
-    log.add(
+        people.bot_users[bot_id] = person
+    people.log.add(
         "people",
         person_id=person,
-        name=next((text for name in names if (text := as_text(name))), None),
-        kind="bot" if user.get("is_bot") is True or person == "USLACKBOT" else "human",
-        email=as_text(profile.get("email")) or as_text(user.get("email")),
+        name=pick_text(user, *_NAMES),
+        kind="bot" if bot or person == "USLACKBOT" else "human",
+        email=pick_text(user, "profile.email", "email"),
     )
-    attributes = {"platform_role": _platform_role(user), "job_title": as_text(profile.get("title"))}
-    attributes["account_status"] = "deactivated" if user.get("deleted") is True else None
-    for attribute, value in attributes.items():
-        if value:
-            log.add("roles", person_id=person, attribute=attribute, value=value, basis="snapshot")
-
-
-def _platform_role(user: dict[str, Any]) -> str | None:
-    names = {
-        "is_primary_owner": "primary_owner",
-        "is_owner": "owner",
-        "is_admin": "admin",
-        "is_ultra_restricted": "single_channel_guest",
-        "is_restricted": "multi_channel_guest",
-    }
-    if user.get("is_bot") is True:
-        return None
-    return next((role for flag, role in names.items() if user.get(flag) is True), "member")
+    people.log.add_roles(
+        person,
+        platform_role=None
+        if bot
+        else next((role for flag, role in _ROLES.items() if user.get(flag) is True), "member"),
+        job_title=pick_text(user, "profile.title"),
+        account_status="deactivated" if user.get("deleted") is True else None,
+    )
 
 
 # --- messages ---------------------------------------------------------------------------------------------------------
@@ -308,11 +265,11 @@ def _messages(files: JsonFiles, name: str) -> Iterator[Any]:
     for _, item in files.items(name, "posts", under=_MESSAGE_KEYS):
         yield item
         if isinstance(item, dict) and "slackdump_thread_replies" in item:
-            yield from as_list(item.get("slackdump_thread_replies"))
+            yield from as_list(item["slackdump_thread_replies"])
 
 
-def _read_space(files: JsonFiles, space: _Space, roster: _Roster) -> None:
-    talk = _Conversation(space, files.log, roster)
+def _read_space(files: JsonFiles, space: _Space, people: _People) -> None:
+    talk = _Conversation(space, files.log, people)
     for name in space.files:
         for message in _messages(files, name):
             _take_message(talk, message, name)
@@ -320,85 +277,68 @@ def _read_space(files: JsonFiles, space: _Space, roster: _Roster) -> None:
     _add_missing_roots(talk)
     for row in talk.rows.values():
         _add_post(talk, row)
-    name = space.name
-    moves = {(person, name): changes for person, changes in talk.moves.items()}
-    add_memberships(files.log, ((person, name) for person in space.members), moves=moves)
+    add_memberships(files.log, ((person, space.name) for person in space.members), moves=talk.moves)
 
 
 def _take_message(talk: _Conversation, message: Any, file: str) -> None:
-    stamp = parse_stamp(message.get("ts")) if isinstance(message, dict) else None
-    at = to_moment(stamp)
-    if stamp is None or at is None:
-        detail = f"ts {str(as_dict(message).get('ts'))[:40]}"
-        talk.log.reject("posts", "bad_time", file=file, position="", detail=detail)
+    stamp = parse_stamp(dig(message, "ts"))
+    if stamp is None:
+        talk.log.reject("posts", "bad_time", file=file, position="", detail=f"ts {str(dig(message, 'ts'))[:40]}")
         return
     kind = as_text(message.get("subtype")) or ""
     if kind in _CHANGES:
-        _take_change(talk, message, kind, file, at)
+        _take_change(talk, message, kind, file, to_moment(stamp))
     elif kind not in _HUMAN:
         talk.system.add(stamp)
-        _withhold_system(talk, message, kind, file, at)
+        _withhold_system(talk, message, kind, file, to_moment(stamp))
     else:
-        _keep(talk, _row_of(talk, message, stamp, at, kind, file))
+        _keep(talk, _row_of(talk, message, stamp, kind, file))
 
 
 def _take_change(talk: _Conversation, message: dict[str, Any], kind: str, file: str, at: datetime) -> None:
     """An edit or a deletion as its own record: note the time, and keep the words if nothing else does."""
-    inner = (
-        as_dict(message.get("message")) or as_dict(message.get("previous_message")) or as_dict(message.get("original"))
-    )
+    inner = next((as_dict(message[key]) for key in ("message", "previous_message", "original") if message.get(key)), {})
     stamp = parse_stamp(inner.get("ts") or message.get("deleted_ts"))
-    moment = to_moment(stamp)
     talk.log.withhold("posts", kind, file=file)
-    if stamp is None or moment is None:
+    if stamp is None:
         return
     times = talk.changes.setdefault(stamp, {})
     times[_CHANGES[kind]] = max(at, times.get(_CHANGES[kind], at))
     if stamp not in talk.rows and "user" in inner:
-        row = _row_of(talk, inner, stamp, moment, as_text(inner.get("subtype")) or "", file)
-        talk.rows[stamp] = {**row, "derived": True}
+        talk.rows[stamp] = {**_row_of(talk, inner, stamp, as_text(inner.get("subtype")) or "", file), "derived": True}
 
 
 def _withhold_system(talk: _Conversation, message: dict[str, Any], kind: str, file: str, at: datetime) -> None:
     talk.log.withhold("posts", f"system_message:{kind}", file=file)
-    tokens = count_mentions(as_text(message.get("text")) or "")
-    if tokens:
-        talk.log.withhold("mentions", "system_message", file=file, n=tokens)
     reactions = sum(len(as_list(reaction.get("users"))) for reaction in list_dicts(message.get("reactions")))
-    if reactions:
-        talk.log.withhold("signals", "system_message", file=file, n=reactions)
+    lost = {"mentions": count_mentions(as_text(message.get("text")) or ""), "signals": reactions}
+    for table, n in lost.items():
+        if n:
+            talk.log.withhold(table, "system_message", file=file, n=n)
     person = as_id(message.get("user"))
     if kind in _MOVES and person:
-        talk.roster.meet(person, _profile_name(message), bot=False)
-        talk.moves.setdefault(person, []).append((at, _MOVES[kind]))
+        talk.people.meet(person, name=_profile_name(message))
+        talk.moves.setdefault((person, talk.space.name), []).append((at, _MOVES[kind]))
 
 
-def _row_of(
-    talk: _Conversation, message: dict[str, Any], stamp: str, at: datetime, kind: str, file: str
-) -> dict[str, Any]:
-    root = parse_stamp(message["thread_ts"]) if "thread_ts" in message else None
-    tombstone = kind == "tombstone"
-    raw = "" if tombstone else as_text(message.get("text")) or ""
+def _row_of(talk: _Conversation, message: dict[str, Any], stamp: str, kind: str, file: str) -> dict[str, Any]:
+    root = parse_stamp(message.get("thread_ts"))
+    gone = kind == "tombstone"
+    raw = "" if gone else as_text(message.get("text")) or ""
+    notes = {"tombstone": gone, "posted_through_app": message.get("bot_id") is not None}
     return {
         "ts": stamp,
-        "at": at,
-        "root": root if root and root != stamp else None,
-        "root_author": _root_author(message) if root else None,
-        "author": None if tombstone else _author(talk.roster, message, kind),
+        "root": root if root != stamp else None,
+        "root_author": pick_id(message, "parent_user_id", "root.user") if root else None,
+        "author": None if gone else _author(talk.people, message, kind),
         "broadcast": kind == "thread_broadcast",
-        "text": "" if tombstone else plain_text(raw) or block_text(message),
-        "mentions": {} if tombstone else find_mentions(message, raw),
-        "reactions": list_dicts(message["reactions"]) if "reactions" in message else [],
-        "edited_at": to_moment(parse_stamp(as_dict(message["edited"]).get("ts"))) if "edited" in message else None,
-        "by_app": "bot_id" in message and message["bot_id"] is not None,
-        "tombstone": tombstone,
+        "text": "" if gone else plain_text(raw) or block_text(message),
+        "mentions": ("markup", {}) if gone else find_mentions(message, raw),
+        "reactions": list_dicts(message.get("reactions")),
+        "edited": parse_stamp(dig(message, "edited.ts")) if "edited" in message else None,
+        "notes": [reason for reason, holds in notes.items() if holds],
         "file": file,
     }
-
-
-def _root_author(message: dict[str, Any]) -> str | None:
-    parent = as_id(message["parent_user_id"]) if "parent_user_id" in message else None
-    return parent or (as_id(as_dict(message["root"]).get("user")) if "root" in message else None)
 
 
 def _keep(talk: _Conversation, row: dict[str, Any]) -> None:
@@ -436,43 +376,29 @@ def _add_missing_roots(talk: _Conversation) -> None:
     for stamp, replies in missing.items():
         system = stamp in talk.system
         authors = [] if system else sorted(filter(None, (row["root_author"] for row in replies)))
-        author = talk.roster.meet(authors[0], None, bot=False) if authors else None
-        talk.log.derive("posts", **_post(talk, stamp, None), author_id=author, created_at=to_moment(stamp), kind="root")
-        position = f"ts {stamp}"
+        author = talk.people.meet(authors[0]) if authors else None
+        talk.log.derive("posts", **_post(talk, stamp, None), author_id=author)
         reason = "root_is_system_message" if system else "missing_root"
-        talk.log.note("posts", reason, kind="repaired", file=_first_file(replies), position=position)
-
-
-def _first_file(rows: list[dict[str, Any]]) -> str:
-    return str(min(row["file"] for row in rows))
+        file = min(row["file"] for row in replies)
+        talk.log.note("posts", reason, kind="repaired", file=file, position=f"ts {stamp}")
 
 
 def _post(talk: _Conversation, stamp: str, root: str | None) -> dict[str, Any]:
-    return {
-        "post_id": f"{talk.space.id}:{stamp}",
-        "thread_id": f"{talk.space.id}:{root or stamp}",
-        "parent_id": f"{talk.space.id}:{root}" if root else None,
-        "parent_basis": "root_default" if root else "none",
-        "space": talk.space.name,
-    }
+    key = talk.space.id
+    place = place_in_thread(f"{key}:{stamp}", f"{key}:{root}" if root else None)
+    return {**place, "space": talk.space.name, "created_at": to_moment(stamp)}
 
 
 def _add_post(talk: _Conversation, row: dict[str, Any]) -> None:
     post = _post(talk, row["ts"], row["root"])
-    post |= {"author_id": row["author"], "created_at": row["at"], "text": row["text"] or None}
-    post |= {"kind": "reply" if row["root"] else "root", "edited_at": row["edited_at"]}
-    if talk.changes:
-        post |= talk.changes.get(row["ts"], {})
+    edited = to_moment(row["edited"]) if row["edited"] else None
+    post |= {"author_id": row["author"], "text": row["text"] or None, "edited_at": edited}
     add = talk.log.derive if row.get("derived") else talk.log.add
-    add("posts", **post)
-    if row["tombstone"]:
-        talk.log.note("posts", "tombstone", file=row["file"], position=f"ts {row['ts']}")
-    if row["by_app"]:
-        talk.log.note("posts", "posted_through_app", file=row["file"], position=f"ts {row['ts']}")
-    for (person, basis), times_said in row["mentions"].items():
-        talk.log.add("mentions", post_id=post["post_id"], person_id=person, basis=basis)
-        if times_said > 1:
-            talk.log.withhold("mentions", "repeated_in_post", file=row["file"], n=times_said - 1)
+    add("posts", **(post | talk.changes.get(row["ts"], {})))
+    for reason in row["notes"]:
+        talk.log.note("posts", reason, file=row["file"], position=f"ts {row['ts']}")
+    basis, said = row["mentions"]
+    add_mentions(talk.log, post["post_id"], said=said, basis=basis, file=row["file"])
     for reaction in row["reactions"]:
         _add_reaction(talk.log, post["post_id"], reaction, row["file"])
 
@@ -480,8 +406,7 @@ def _add_post(talk: _Conversation, row: dict[str, Any]) -> None:
 def _add_reaction(log: Collector, post_id: str, reaction: dict[str, Any], file: str) -> None:
     """One row per person, and one without a person for those the export counts but does not name."""
     name = (as_text(reaction.get("name")) or "").partition("::")[0]
-    users = list(dict.fromkeys(filter(None, map(as_id, as_list(reaction.get("users"))))))
-    count = reaction.get("count")
+    users, count = list_ids(reaction.get("users")), reaction.get("count")
     unnamed = count - len(users) if isinstance(count, int) and not isinstance(count, bool) else 0
     if not name:
         log.reject("signals", "missing_value", file=file, position=post_id)
@@ -492,26 +417,24 @@ def _add_reaction(log: Collector, post_id: str, reaction: dict[str, Any], file: 
         log.add("signals", post_id=post_id, person_id=None, kind=f"emoji:{name}", n=min(unnamed, 2**31))
 
 
-def _author(roster: _Roster, message: dict[str, Any], kind: str) -> str | None:
-    if kind == "file_comment":
-        person = as_id(as_dict(message.get("comment")).get("user"))
-        if person:
-            return roster.meet(person, None, bot=False)
-    person = as_id(message.get("user"))
-    if person in roster.known:
-        return person
-    bot_id = as_id(message.get("bot_id"))
+def _author(people: _People, message: dict[str, Any], kind: str) -> str | None:
+    person = pick_id(message, "comment.user") if kind == "file_comment" else None
     if person:
-        return roster.meet(person, _profile_name(message), bot=kind == "bot_message" or person == "USLACKBOT")
-    name = as_text(as_dict(message.get("bot_profile")).get("name")) or as_text(message.get("username"))
-    if bot_id and bot_id in roster.bot_users:
-        return roster.bot_users[bot_id]
-    return roster.meet(bot_id or f"bot:{name}", name, bot=True) if bot_id or name else None
+        return people.meet(person)
+    person, bot_id = as_id(message.get("user")), as_id(message.get("bot_id"))
+    if person in people.listed:
+        return person
+    if person:
+        bot = kind == "bot_message" or person == "USLACKBOT"
+        return people.meet(person, name=_profile_name(message), bot=bot)
+    name = pick_text(message, "bot_profile.name", "username")
+    if bot_id and bot_id in people.bot_users:
+        return people.bot_users[bot_id]
+    return people.meet(bot_id or f"bot:{name}", name=name, bot=True) if bot_id or name else None
 
 
 def _profile_name(message: dict[str, Any]) -> str | None:
-    profile = as_dict(message.get("user_profile"))
-    return as_text(profile.get("real_name")) or as_text(profile.get("name"))
+    return pick_text(message, "user_profile.real_name", "user_profile.name") if "user_profile" in message else None
 
 
 # --- other files ------------------------------------------------------------------------------------------------------
@@ -520,57 +443,36 @@ def _profile_name(message: dict[str, Any]) -> str | None:
 def _read_integrations(files: JsonFiles) -> None:
     for name in files.container.match(r"(.*/)?integration_logs\.json"):
         for _, entry in files.items(name, "events"):
-            person = as_id(as_dict(entry).get("user_id"))
-            at = from_epoch(as_dict(entry).get("date"))
+            person, at = pick_id(entry, "user_id"), from_epoch(dig(entry, "date"))
             if not person or person == "0" or at is None:
                 files.log.withhold("events", "missing_value", file=name)
                 continue
-            app = as_text(entry.get("app_type")) or as_text(entry.get("service_type"))
             kind = f"app_{as_text(entry.get('change_type')) or 'changed'}"
+            app = pick_text(entry, "app_type", "service_type")
             files.log.add("events", person_id=person, kind=kind, object=app, at=at)
 
 
 def _read_analytics(files: JsonFiles) -> bool:
     """Daily member analytics, one JSON object per line: a visit per active day, and searches."""
-    found = False
-    for name in files.container.match(r"(.*/)?[^/]*(analytics|member)[^/]*\.(nd)?jsonl?"):
-        first = as_dict(peek_json(files.container, name, size=65_536))
-        if not {"user_id", "date"} <= set(first):
-            continue
-        found = True
+    names = files.container.match(r"(.*/)?[^/]*(analytics|member)[^/]*\.(nd)?jsonl?")
+    used = [name for name in names if {"user_id", "date"} <= set(as_dict(peek_json(files.container, name)))]
+    for name in used:
         for number, entry in files.lines(name, "events"):
             _add_active_day(files.log, as_dict(entry), name, number)
-    return found
+    return bool(used)
 
 
 def _add_active_day(log: Collector, entry: dict[str, Any], file: str, number: int) -> None:
     person, at = as_id(entry.get("user_id")), from_iso(as_text(entry.get("date")))
     if person is None or at is None:
         log.reject("events", "missing_value", file=file, position=f"line {number}")
-        return
-    if entry.get("is_active") is not True:
+    elif entry.get("is_active") is not True:
         log.withhold("events", "inactive_day", file=file)
-        return
-    log.add("events", person_id=person, kind="visit", object=None, at=at)
-    searches = entry.get("search_count")
-    if isinstance(searches, int) and searches > 0:
-        log.derive("events", person_id=person, kind="search", object=None, at=at, n=min(searches, 2**31))
+    else:
+        log.add("events", person_id=person, kind="visit", object=None, at=at)
+        searches = entry.get("search_count")
+        if isinstance(searches, int) and searches > 0:
+            log.derive("events", person_id=person, kind="search", object=None, at=at, n=min(searches, 2**31))
 
-
-CAPABILITIES: Mapping[str, str] = {
-    "reply_parent": "partial",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "yes",
-    "reactions": "yes",
-    "roster": "partial",
-    "memberships": "partial",
-    "platform_role": "partial",
-    "org_attributes": "partial",
-    "deleted_posts": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
-}
 
 READERS = (Reader("slack", "Slack export", _recognise, read_slack, CAPABILITIES),)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sna.readers.chat import as_dict, as_id, as_text, list_dicts, strip_secrets
+from sna.formats.json import as_dict, as_id, as_text, list_dicts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^>]*)?>")
+_MENTION = re.compile(r"<@([A-Z0-9]+)(?:\|[^<>]*)?>")
 _TAG = re.compile(r"<([^<>]*)>")
 
 
@@ -31,9 +31,9 @@ def parse_stamp(value: Any) -> str | None:
     return f"{seconds}.{part[:6]:0<6}"
 
 
-def to_moment(stamp: str | None) -> datetime | None:
+def to_moment(stamp: str) -> datetime:
     """The moment of a ts, exact to the microsecond."""
-    return _EPOCH + timedelta(microseconds=int(stamp.replace(".", ""))) if stamp else None
+    return _EPOCH + timedelta(microseconds=int(stamp.replace(".", "")))
 
 
 def count_mentions(text: str) -> int:
@@ -41,16 +41,13 @@ def count_mentions(text: str) -> int:
     return sum(1 for _ in _MENTION.finditer(text))
 
 
-def find_mentions(message: dict[str, Any], raw: str) -> Mapping[tuple[str, str], int]:
-    """Mentioned people and how often; names inside code are only text."""
-    given = message.get("blocks")
-    blocks = [block for block in list_dicts(given) if block.get("type") == "rich_text"] if given else None
+def find_mentions(message: dict[str, Any], raw: str) -> tuple[str, Mapping[str, int]]:
+    """How mentions are known ("structured" or "markup"), and whom how often; names inside code are only text."""
+    blocks = [block for block in list_dicts(message.get("blocks")) if block.get("type") == "rich_text"]
     if blocks:
         users = (as_id(node.get("user_id")) for node in _nodes(blocks) if node.get("type") == "user")
-        return Counter((user, "structured") for user in users if user)
-    if "<@" not in raw:
-        return {}
-    return Counter((user, "markup") for user in _MENTION.findall(_CODE.sub(" ", raw)))
+        return "structured", Counter(filter(None, users))
+    return "markup", Counter(_MENTION.findall(_CODE.sub(" ", raw))) if "<@" in raw else {}
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -83,7 +80,7 @@ def plain_text(raw: str) -> str:
     """Slack markup to plain text: ids for people, labels for links, no query strings."""
     if not raw:
         return ""
-    return html.unescape(_TAG.sub(_markup, strip_secrets(raw)) if "<" in raw else strip_secrets(raw))
+    return html.unescape(_TAG.sub(_markup, raw) if "<" in raw else raw)
 
 
 def _markup(found: re.Match[str]) -> str:

@@ -7,60 +7,46 @@ left out unless asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from sna.errors import ReadError
 from sna.formats.container import Container
+from sna.formats.json import as_dict, as_id, as_text, inner_json, peek_json, pick_text
+from sna.formats.times import from_epoch
 from sna.forum import Forum
-from sna.readers.chat import (
-    JsonFiles,
-    add_memberships,
-    as_dict,
-    as_id,
-    as_text,
-    parse_json,
-    peek_json,
-    strip_secrets,
-)
-from sna.readers.collect import Collector, Reader, ReadOptions, from_epoch, show_progress
-from sna.schema import EVENTS, SIGNALS
+from sna.readers.chat import Moves, add_memberships
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, levels_of, show_progress
+from sna.schema import EVENTS, SIGNALS, Table
 
-_REALM_TABLES = (
-    "zerver_stream",
-    "zerver_recipient",
-    "zerver_userprofile",
-    "zerver_userprofile_mirrordummy",
-    "zerver_userprofile_crossrealm",
-    "zerver_subscription",
-    "zerver_realmauditlog",
-    "zerver_customprofilefield",
-    "zerver_customprofilefieldvalue",
-    "zerver_useractivityinterval",
-    "zerver_reaction",
+CAPABILITIES = levels_of(
+    yes="threads spaces mentions reactions reads logins memberships platform_role text exact_times",
+    partial="reply_parent roster org_attributes edits",
 )
+
+_PROFILES = {"userprofile": "human", "userprofile_mirrordummy": "human", "userprofile_crossrealm": "system"}
+_TABLES = ("stream", "recipient", *_PROFILES, "subscription", "realmauditlog", "useractivityinterval", "reaction")
+_TABLES += ("customprofilefield", "customprofilefieldvalue")
+_REALM_TABLES = tuple(f"zerver_{name}" for name in _TABLES)
 _MESSAGE_TABLES = ("zerver_message", "zerver_usermessage", "zerver_reaction")
 _ROLES = {100: "owner", 200: "admin", 300: "moderator", 400: "member", 600: "guest"}
 _DEACTIVATED, _REACTIVATED, _ROLE_CHANGED = 103, 104, 105
 _SUBSCRIPTIONS = {301: True, 302: True, 303: False}
 _PERSONAL, _STREAM = 1, 2
 _READ, _STARRED, _MENTIONED = 1, 2, 8
-_ATTRIBUTES = {
-    "job title": "job_title",
-    "title": "job_title",
-    "position": "job_title",
-    "role": "role",
-    "department": "department",
-    "team": "department",
-    "location": "location",
-    "office": "location",
-    "level": "level",
-    "manager": "manager",
+_WORDS = {
+    "job_title": ("job title", "title", "position"),
+    "role": ("role",),
+    "department": ("department", "team"),
+    "location": ("location", "office"),
+    "level": ("level",),
+    "manager": ("manager",),
 }
+_ATTRIBUTES = {word: attribute for attribute, words in _WORDS.items() for word in words}
 _QUOTED = re.compile(r"^(`{3,}|~{3,})[ ]*quote\b.*?(?:^\1[ ]*$|\Z)", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"^(`{3,}|~{3,}).*?(?:^\1[ ]*$|\Z)|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 _SAID = re.compile(r"@_?\*\*[^*\n]+\*\*[^\n]{0,40}\]\([^)\s]{0,300}#narrow/[^)\s]{0,500}/(?:near|with)/(\d+)\)")
@@ -74,7 +60,6 @@ class _Realm:
     """What an export has told so far."""
 
     log: Collector
-    options: ReadOptions
     tables: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
     streams: dict[Any, tuple[str, bool]] = field(default_factory=dict)
     recipients: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
@@ -85,34 +70,27 @@ class _Realm:
     seen_by: list[pl.DataFrame] = field(default_factory=list)
     reactions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
+    def rows(self, table: str) -> list[tuple[str, dict[str, Any]]]:
+        """File and row of everything in a table of the realm."""
+        return self.tables.get(f"zerver_{table}", [])
+
 
 def read_zulip(container: Container, options: ReadOptions) -> Forum:
     """Read a Zulip export; see `sna.read_forum`."""
-    log = Collector("zulip")
-    files, realm = JsonFiles(container, log), _Realm(log, options)
-    realms = container.match(r"(.*/)?realm\.json")
+    log = Collector("zulip", options)
+    files, realm = JsonFiles(container, log), _Realm(log)
+    realms, names = container.match(r"(.*/)?realm\.json"), _message_files(container)
     for name in realms:
         for table, row in files.items(name, "people", under=_REALM_TABLES):
             realm.tables.setdefault(table, []).append((name, as_dict(row)))
-    _read_spaces(realm)
-    _read_people(realm)
-    _read_roles(realm)
-    _read_fields(realm)
-    _read_memberships(realm)
-    _read_visits(realm)
-    names = _message_files(container)
+    for read in (_read_spaces, _read_people, _read_roles, _read_fields, _read_memberships, _read_visits):
+        read(realm)
     for name in show_progress(names, options, what="Zulip message files", total=len(names)):
         _read_messages(files, realm, name)
-    _write_reactions(realm)
-    _write_reads(realm)
-    _write_mentions(realm)
-    _finish_posts(log)
-    scope = "with" if options.include_private else "without"
-    return log.forum(
-        capabilities=CAPABILITIES,
-        coverage=f"{len(realm.streams):,} streams, {scope} private streams and direct messages",
-        files=[*realms, *names],
-    )
+    for write in (_write_reactions, _write_reads, _write_mentions, _finish_posts):
+        write(realm)
+    coverage = f"{len(realm.streams):,} streams, {options.scope} private streams and direct messages"
+    return log.forum(capabilities=CAPABILITIES, coverage=coverage, files=[*realms, *names])
 
 
 def _message_files(container: Container) -> list[str]:
@@ -121,7 +99,7 @@ def _message_files(container: Container) -> list[str]:
 
 def _recognise(container: Container) -> str | None:
     for name in [*_message_files(container)[:3], *container.match(r"(.*/)?realm\.json")[:3]]:
-        if any(key.startswith("zerver_") for key in as_dict(peek_json(container, name, size=65_536))):
+        if any(key.startswith("zerver_") for key in as_dict(peek_json(container, name))):
             return f"{name} holds tables of a Zulip server"
     return None
 
@@ -129,37 +107,29 @@ def _recognise(container: Container) -> str | None:
 # --- realm ------------------------------------------------------------------------------------------------------------
 
 
-def _rows(realm: _Realm, *tables: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for table in tables:
-        yield from realm.tables.get(table, ())
-
-
 def _read_spaces(realm: _Realm) -> None:
     """Streams and recipients; where two rows contradict each other the space is unknown, and so private."""
-    for _, stream in _rows(realm, "zerver_stream"):
+    for _, stream in realm.rows("stream"):
         key = as_id(stream.get("id"))
         name = as_text(stream.get("name")) or f"stream {key}"
         old_name, old_private = realm.streams.get(key, (name, False))
         realm.streams[key] = (min(name, old_name), old_private or stream.get("invite_only") is True)
-    for _, row in _rows(realm, "zerver_recipient"):
+    for _, row in realm.rows("recipient"):
         key, target = as_id(row.get("id")), (row.get("type"), as_id(row.get("type_id")))
         realm.recipients[key] = target if realm.recipients.get(key, target) == target else (None, None)
 
 
 def _read_people(realm: _Realm) -> None:
-    left = _leaving_times(realm)
-    kinds = {
-        "zerver_userprofile": "human",
-        "zerver_userprofile_mirrordummy": "human",
-        "zerver_userprofile_crossrealm": "system",
-    }
-    for table, kind in kinds.items():
-        for file, user in _rows(realm, table):
+    left: dict[str, datetime | None] = {}
+    for person, at, entry in _audit(realm, _DEACTIVATED, _REACTIVATED):
+        left[person] = at if entry["event_type"] == _DEACTIVATED else None
+    for table, kind in _PROFILES.items():
+        for file, user in realm.rows(table):
             person = as_id(user.get("id"))
             if person is None or person in realm.people:
                 realm.log.reject("people", "id_missing_or_twice", file=file, position=f"id {person}")
                 continue
-            email = as_text(user.get("delivery_email")) or as_text(user.get("email"))
+            email = pick_text(user, "delivery_email", "email")
             realm.people[person] = as_text(user.get("full_name")) or email or person
             realm.log.add(
                 "people",
@@ -171,36 +141,24 @@ def _read_people(realm: _Realm) -> None:
                 left_at=left.get(person),
                 placeholder="dummy" in table or user.get("is_mirror_dummy") is True,
             )
-            if user.get("is_active") is False:
-                _snapshot(realm.log, person, "account_status", "deactivated")
-
-
-def _snapshot(log: Collector, person: str, attribute: str, value: str) -> None:
-    log.add("roles", person_id=person, attribute=attribute, value=value, basis="snapshot")
+            realm.log.add_roles(person, account_status="deactivated" if user.get("is_active") is False else None)
 
 
 def _audit(realm: _Realm, *kinds: int) -> list[tuple[str, datetime, dict[str, Any]]]:
     """Entries of the audit log of these kinds with a person and a time, in order of time."""
     found = []
-    for _, entry in _rows(realm, "zerver_realmauditlog"):
+    for _, entry in realm.rows("realmauditlog"):
         person, at = as_id(entry.get("modified_user")), from_epoch(entry.get("event_time"))
         if person and at and entry.get("event_type") in kinds:
             found.append((person, at, entry))
     return sorted(found, key=lambda item: (item[1], item[0], str(item[2].get("id"))))
 
 
-def _leaving_times(realm: _Realm) -> dict[str, datetime | None]:
-    left: dict[str, datetime | None] = {}
-    for person, at, entry in _audit(realm, _DEACTIVATED, _REACTIVATED):
-        left[person] = at if entry["event_type"] == _DEACTIVATED else None
-    return left
-
-
 def _read_roles(realm: _Realm) -> None:
     """Spells from the changes the server logged; today's role as a snapshot for those who never changed."""
     changes: dict[str, list[tuple[datetime, str | None, str, bool]]] = {}
     for person, at, entry in _audit(realm, _ROLE_CHANGED):
-        data = _extra(entry.get("extra_data"))
+        data = inner_json(entry.get("extra_data"))
         new = _role_name(data.get("2"))
         if new:
             changes.setdefault(person, []).append((at, _role_name(data.get("1")), new, entry.get("backfilled") is True))
@@ -212,24 +170,14 @@ def _read_roles(realm: _Realm) -> None:
         for (at, _, new, backfilled), end in zip(steps, ends, strict=True):
             basis = "inferred" if backfilled else "event"
             realm.log.add("roles", **role, value=new, valid_from=at, valid_to=end, basis=basis)
-    for _, user in _rows(realm, "zerver_userprofile"):
-        who, value = as_id(user.get("id")), _current_role(user)
-        if who and value and who not in changes:
-            _snapshot(realm.log, who, "platform_role", value)
+    for _, user in realm.rows("userprofile"):
+        who = as_id(user.get("id"))
+        if who and who not in changes:
+            realm.log.add_roles(who, platform_role=_current_role(user))
 
 
 def _role_name(code: Any) -> str | None:
     return _ROLES.get(code) if isinstance(code, int) else None
-
-
-def _extra(value: Any) -> dict[str, Any]:
-    """The audit log's details: an object, or its JSON text in older exports."""
-    if isinstance(value, str) and value:
-        try:
-            return as_dict(parse_json(value.encode(), "extra_data")[0])
-        except ReadError:
-            return {}
-    return as_dict(value)
 
 
 def _current_role(user: dict[str, Any]) -> str | None:
@@ -244,38 +192,36 @@ def _current_role(user: dict[str, Any]) -> str | None:
 def _read_fields(realm: _Realm) -> None:
     """Profile fields that say role, department and the like; others (phone numbers, birthdays) are not read."""
     fields = {}
-    for _, item in _rows(realm, "zerver_customprofilefield"):
+    for _, item in realm.rows("customprofilefield"):
         name = (as_text(item.get("name")) or "").strip().lower()
-        fields[as_id(item.get("id"))] = (_ATTRIBUTES.get(name), _extra(item.get("field_data")))
-    for file, row in _rows(realm, "zerver_customprofilefieldvalue"):
+        fields[as_id(item.get("id"))] = (_ATTRIBUTES.get(name), inner_json(item.get("field_data")))
+    for file, row in realm.rows("customprofilefieldvalue"):
         attribute, choices = fields.get(as_id(row.get("field")), (None, {}))
         person, value = as_id(row.get("user_profile")), as_text(row.get("value"))
         if not attribute or not person or not value:
             realm.log.withhold("roles", "profile_field_not_asked_for", file=file)
             continue
-        chosen = as_text(as_dict(choices.get(value)).get("text")) or value
-        if attribute == "manager":
-            chosen = (re.findall(r"\d+", chosen) or [chosen])[0]
-        _snapshot(realm.log, person, attribute, chosen)
+        chosen = pick_text(choices.get(value), "text") or value
+        ids = re.findall(r"\d+", chosen) if attribute == "manager" else []
+        realm.log.add_roles(person, **{attribute: ids[0] if ids else chosen})
 
 
 def _read_memberships(realm: _Realm) -> None:
     members: set[tuple[str, str]] = set()
-    for file, row in _rows(realm, "zerver_subscription"):
+    for file, row in realm.rows("subscription"):
         person, (space, private) = as_id(row.get("user_profile")), _space_of(realm, as_id(row.get("recipient")), "")
-        if private and not realm.options.include_private:
-            realm.log.withhold("memberships", "private_space", file=file)
-        elif person is None or space is None:
+        if realm.log.hides(private, "memberships", file=file):
+            continue
+        if person is None or space is None:
             realm.log.reject("memberships", "missing_value", file=file, position=f"id {as_id(row.get('id'))}")
         elif row.get("active") is False or (person, space) in members:
             realm.log.withhold("memberships", "not_active", file=file)
         else:
             members.add((person, space))
-    moves: dict[tuple[str, str], list[tuple[datetime, bool]]] = {}
+    moves: Moves = {}
     for person, at, entry in _audit(realm, *_SUBSCRIPTIONS):
-        stream = realm.streams.get(as_id(entry.get("modified_stream")))
-        name, private = stream or ("", True)
-        if name and (not private or realm.options.include_private):
+        name, private = realm.streams.get(as_id(entry.get("modified_stream"))) or ("", True)
+        if name and (not private or realm.log.options.include_private):
             moves.setdefault((person, name), []).append((at, _SUBSCRIPTIONS[entry["event_type"]]))
     add_memberships(realm.log, members, moves=moves)
 
@@ -291,7 +237,7 @@ def _space_of(realm: _Realm, recipient: str | None, sender: str) -> tuple[str | 
 
 
 def _read_visits(realm: _Realm) -> None:
-    for file, row in _rows(realm, "zerver_useractivityinterval"):
+    for file, row in realm.rows("useractivityinterval"):
         person, at = as_id(row.get("user_profile")), from_epoch(row.get("start"))
         if person is None or at is None:
             realm.log.reject("events", "missing_value", file=file, position=f"id {as_id(row.get('id'))}")
@@ -315,15 +261,12 @@ def _read_messages(files: JsonFiles, realm: _Realm, name: str) -> None:
 
 def _flag_frame(rows: list[dict[str, Any]], file: str) -> pl.DataFrame:
     """Person, message and flags of many rows; ids become text, flags that are no number count as none."""
-    mask = [flags if isinstance(flags, int) and abs(flags) < 2**62 else 0 for flags in map(_flags, rows)]
+    given = (row.get("flags_mask", row.get("flags")) for row in rows)
+    mask = [flags if isinstance(flags, int) and abs(flags) < 2**62 else 0 for flags in given]
     columns = {"person_id": [row.get("user_profile") for row in rows], "post_id": [row.get("message") for row in rows]}
     frame = pl.DataFrame([_id_column(name, values) for name, values in columns.items()])
     frame = frame.with_columns(pl.Series("mask", mask, dtype=pl.Int64), pl.lit(file).alias("file"))
     return frame.with_columns(pl.col("person_id", "file").cast(pl.Categorical))
-
-
-def _flags(row: dict[str, Any]) -> Any:
-    return row["flags_mask"] if "flags_mask" in row else row.get("flags")
 
 
 def _id_column(name: str, values: list[Any]) -> pl.Series:
@@ -339,7 +282,7 @@ def _take_message(realm: _Realm, message: dict[str, Any], file: str) -> None:
     space, private = _space_of(realm, recipient, sender or "")
     if key is None or at is None or sender is None or recipient is None:
         realm.log.reject("posts", "missing_value", file=file, position=f"id {key}")
-    elif private and not realm.options.include_private:
+    elif private and not realm.log.options.include_private:
         realm.log.withhold("posts", "private_space" if space else "unknown_space", file=file)
     elif key in realm.seen:
         realm.log.reject("posts", "duplicate_id", file=file, position=f"id {key}")
@@ -370,7 +313,7 @@ def _add_post(
         created_at=at,
         space=space,
         title=topic or None,
-        text=strip_secrets(own).strip() or None,
+        text=own.strip() or None,
         edited_at=from_epoch(message.get("last_edit_time")),
     )
 
@@ -388,7 +331,7 @@ def _note_mentions(realm: _Realm, key: str, own: str) -> None:
 
 
 def _write_reactions(realm: _Realm) -> None:
-    for file, row in [*_rows(realm, "zerver_reaction"), *realm.reactions]:
+    for file, row in [*realm.rows("reaction"), *realm.reactions]:
         post, person, name = as_id(row.get("message")), as_id(row.get("user_profile")), as_text(row.get("emoji_name"))
         if post is None or name is None:
             realm.log.reject("signals", "missing_value", file=file, position=f"id {as_id(row.get('id'))}")
@@ -421,7 +364,7 @@ def _write_reads(realm: _Realm) -> None:
         realm.log.derive_frame("signals", _filled(starred, SIGNALS, kind=pl.lit("bookmark")))
 
 
-def _filled(frame: pl.DataFrame, table: Any, **columns: pl.Expr) -> pl.DataFrame:
+def _filled(frame: pl.DataFrame, table: Table, **columns: pl.Expr) -> pl.DataFrame:
     """Rows of a canonical table; columns not given are empty, and each row counts once."""
     facts = {"at": pl.lit(None, pl.Datetime("us", "UTC")), "n": pl.lit(1, pl.Int64), **columns}
     return frame.with_columns(**facts).select(list(table.columns))
@@ -429,9 +372,9 @@ def _filled(frame: pl.DataFrame, table: Any, **columns: pl.Expr) -> pl.DataFrame
 
 def _write_mentions(realm: _Realm) -> None:
     """A name in the text, or the server's own mark; those marked through a group only are not personal mentions."""
-    by_name: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = defaultdict(list)
     for person, name in realm.people.items():
-        by_name.setdefault(name, []).append(person)
+        by_name[name].append(person)
     marked = _marked(realm)
     said = {(key, person) for key, names in realm.named.items() for person in _resolve(realm, key, names, by_name)}
     for key, person in said:
@@ -452,7 +395,7 @@ def _marked(realm: _Realm) -> set[tuple[str, str]]:
     return pairs
 
 
-def _resolve(realm: _Realm, key: str, names: set[str], by_name: Mapping[str, list[str]]) -> Iterator[str]:
+def _resolve(realm: _Realm, key: str, names: set[str], by_name: dict[str, list[str]]) -> Iterator[str]:
     for name in sorted(names):
         plain = name.removeprefix("name:")
         if not name.startswith("name:"):
@@ -465,9 +408,9 @@ def _resolve(realm: _Realm, key: str, names: set[str], by_name: Mapping[str, lis
             realm.log.withhold("mentions", "unknown_person", file="")
 
 
-def _finish_posts(log: Collector) -> None:
+def _finish_posts(realm: _Realm) -> None:
     """The first message of a topic is its root; a quoted message is a parent when it is earlier in the same topic."""
-    posts = log.table("posts")
+    posts = realm.log.table("posts")
     order = posts.select(
         "post_id", "thread_id", "created_at", pl.col("post_id").cast(pl.Int64, strict=False).alias("_n")
     )
@@ -480,7 +423,9 @@ def _finish_posts(log: Collector) -> None:
     kept = kept.fill_null(value=False) & (posts["parent_id"] != posts["post_id"]).fill_null(value=False)
     lost = posts["parent_id"].is_not_null().sum() - int(kept.sum())
     if lost:
-        log.note("posts", "quotes_another_topic", detail=f"{lost:,} quoted messages are not earlier in the same topic")
+        realm.log.note(
+            "posts", "quotes_another_topic", detail=f"{lost:,} quoted messages are not earlier in the same topic"
+        )
     finished = posts.with_columns(
         pl.when(kept).then(pl.col("parent_id")).alias("parent_id"),
         pl.when(kept).then(pl.lit("quote")).otherwise(pl.lit("none")).alias("parent_basis"),
@@ -489,24 +434,7 @@ def _finish_posts(log: Collector) -> None:
         .otherwise(pl.lit("reply"))
         .alias("kind"),
     )
-    log.replace("posts", finished)
+    realm.log.replace("posts", finished)
 
-
-CAPABILITIES: Mapping[str, str] = {
-    "reply_parent": "partial",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "yes",
-    "reactions": "yes",
-    "reads": "yes",
-    "logins": "yes",
-    "roster": "partial",
-    "memberships": "yes",
-    "platform_role": "yes",
-    "org_attributes": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
-}
 
 READERS = (Reader("zulip", "Zulip export", _recognise, read_zulip, CAPABILITIES),)

@@ -16,7 +16,7 @@ import pytest
 import sna
 from sna.errors import FormatError
 from sna.formats.container import LIMITS, Limits, open_container
-from sna.readers.chat import parse_json
+from sna.formats.json import parse_json
 
 py7zr = pytest.importorskip("py7zr")
 SMALL = Limits(ratio_from_bytes=100_000)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import sna
-from sna.readers import chat
+from sna.readers import collect
 from sna.readers.slack_text import block_text, parse_stamp, plain_text, to_moment
 
 USERS = [
@@ -430,7 +430,7 @@ def test_wrong_types_anywhere_never_crash(tmp_path, wrong):
 
 
 def test_large_day_files_are_streamed_to_the_same_forum(tmp_path, monkeypatch, forum):
-    monkeypatch.setattr(chat.JsonFiles, "__init__", _small_init)
+    monkeypatch.setattr(collect.JsonFiles, "__init__", _small_init)
     assert sna.read_forum(pack(tmp_path / "export.zip", EXPORT)).equals(forum)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import sna
-from sna.readers import chat
+from sna.readers import collect
 
 T0 = 1_700_000_000
 LINK = "https://zulip.example.org/#narrow/stream/1-help/topic/Beans/near/{}"
@@ -297,7 +297,7 @@ def test_streamed_documents_give_the_same_forum(tmp_path, monkeypatch, forum):
         object.__setattr__(self, "log", log)
         object.__setattr__(self, "whole_bytes", 50)
 
-    monkeypatch.setattr(chat.JsonFiles, "__init__", small)
+    monkeypatch.setattr(collect.JsonFiles, "__init__", small)
     assert sna.read_forum(tmp_path / "zulip-export.tar.gz").equals(forum)
 
 

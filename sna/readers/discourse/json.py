@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sna.formats.container import Container
+from sna.formats.json import WHOLE_BYTES, as_dict, as_list, list_dicts
 from sna.forum import Forum
-from sna.readers.chat import WHOLE_BYTES, JsonFiles, as_dict, as_list, list_dicts
-from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, show_progress
 from sna.readers.discourse.csv import csv_kind, take_csvs
 from sna.readers.discourse.forum import make_forum
 from sna.readers.discourse.tables import Tables

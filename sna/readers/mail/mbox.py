@@ -12,9 +12,9 @@ from typing import Any
 
 from sna.formats.container import Container
 from sna.formats.csv import iter_csv, peek_header, plain_header
-from sna.formats.times import from_mail_date
+from sna.formats.times import from_iso, from_mail_date
 from sna.forum import Forum
-from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, from_iso, show_progress
+from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, show_progress
 from sna.readers.mail.messages import Mail, decode_words, mail_text, parse_mail, split_mbox, starts_like_mbox
 from sna.readers.mail.rewritten import Origin, find_authors, read_origin
 from sna.readers.mail.senders import Sender, identify, is_automatic_reply, is_generated, is_machine

@@ -21,7 +21,7 @@ from sna.formats.csv import ANY, Dialect
 from sna.formats.frames import flatten, load_member, parse_json
 from sna.formats.loaded import Loaded, list_problems
 from sna.formats.sqldump import list_sql_tables, looks_like_sql, read_sql_tables
-from sna.readers.collect import from_epoch
+from sna.formats.times import from_epoch
 
 _TABLE_FILES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
 _ATOM = "{http://www.w3.org/2005/Atom}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any
@@ -17,17 +17,33 @@ from sna.formats.container import Container
 from sna.formats.csv import Dialect
 from sna.formats.frames import load_member
 from sna.formats.loaded import Loaded
+from sna.formats.times import from_epoch
 from sna.forum import Forum
-from sna.readers.chat import list_spells, strip_secrets
-from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, from_epoch, show_progress
+from sna.readers.chat import Moves, list_spells, place_in_thread
+from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, levels_of, show_progress
 from sna.readers.mattermost.bulk import MentionNames
 
+CSV_CAPABILITIES = levels_of(
+    yes="threads spaces memberships text exact_times", partial="reply_parent mentions roster deleted_posts edits"
+)
+ACTIANCE_CAPABILITIES = levels_of(yes="spaces memberships text exact_times", partial="roster")
+
+_CSV = ("mattermost_compliance", "Mattermost compliance export (CSV)")
+_ACTIANCE = ("mattermost_actiance", "Mattermost compliance export (Actiance XML)")
 _NEEDED = {"post creation time", "channel type", "username", "post id"}
 _MOVES = {"join": True, "leave": False}
 _FORBIDDEN = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|&#(?:x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F])|0*(?:[0-8]|1[124-9]|2[0-9]|3[01]));"
 )
+_WORDS = "post message"
 _Key = tuple[str, str]
+
+
+class _Row(dict[str, str]):
+    """A row by column; a column that is not there is empty."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
 
 
 @dataclass
@@ -35,7 +51,7 @@ class _Members:
     """What membership rows say: joins, leaves, and who was found inside when a file begins."""
 
     log: Collector
-    moves: dict[_Key, list[tuple[datetime, bool]]] = field(default_factory=dict)
+    moves: Moves = field(default_factory=dict)
     inside: dict[_Key, list[tuple[datetime, str]]] = field(default_factory=dict)
 
     def write(self, *, dated: bool) -> None:
@@ -61,18 +77,17 @@ class _Compliance:
     """Rows of all CSV files of one export."""
 
     log: Collector
-    options: ReadOptions
     members: _Members
     names: MentionNames = field(default_factory=MentionNames)
     people: dict[str, tuple[datetime, str, str, bool]] = field(default_factory=dict)
-    posts: dict[str, tuple[tuple[Any, ...], dict[str, str], str, datetime]] = field(default_factory=dict)
+    posts: dict[str, tuple[tuple[Any, ...], _Row, str, datetime]] = field(default_factory=dict)
     edited: dict[str, datetime] = field(default_factory=dict)
 
 
 def read_compliance_csv(container: Container, options: ReadOptions) -> Forum:
     """Read Mattermost compliance CSV files; see `sna.read_forum`."""
-    log = Collector("mattermost")
-    state = _Compliance(log, options, _Members(log))
+    log = Collector("mattermost", options)
+    state = _Compliance(log, _Members(log))
     names = _csv_files(container)
     for name in show_progress(names, options, what="Mattermost compliance files", total=len(names)):
         for row, position in _rows(log, load_member(container, name, dialect=Dialect(header=True))):
@@ -84,12 +99,8 @@ def read_compliance_csv(container: Container, options: ReadOptions) -> Forum:
         log.derive("people", person_id=person, name=username, email=email or None, kind="bot" if bot else "human")
     state.names.resolve(log)
     state.members.write(dated=False)
-    scope = "with" if options.include_private else "without"
-    return log.forum(
-        capabilities=CSV_CAPABILITIES,
-        coverage=f"compliance CSV, {scope} private channels and direct messages",
-        files=names,
-    )
+    coverage = f"compliance CSV, {options.scope} private channels and direct messages"
+    return log.forum(capabilities=CSV_CAPABILITIES, coverage=coverage, files=names)
 
 
 def _csv_files(container: Container) -> list[str]:
@@ -106,95 +117,84 @@ def _recognise_csv(container: Container) -> str | None:
     return f"{names[0]} has the columns of a Mattermost compliance export" if names else None
 
 
-def _rows(log: Collector, loaded: Loaded) -> Iterator[tuple[dict[str, str], str]]:
-    """Rows as dictionaries with lower-case keys, and where they are; rows that do not fit the header are rejected."""
+def _rows(log: Collector, loaded: Loaded) -> Iterator[tuple[_Row, str]]:
+    """Rows by lower-case column name, and where they are; rows that do not fit the header are rejected."""
     log.log_loaded(loaded, "posts")
     keys = [name.strip().lower() for name in loaded.frame.columns]
     for position, values in zip(loaded.positions, loaded.frame.iter_rows(), strict=True):
-        yield {key: value or "" for key, value in zip(keys, values, strict=True)}, position
+        row = zip(keys, values, strict=True)
+        yield _Row({key: value if key == _WORDS else value.strip() for key, value in row if value}), position
 
 
-def _take_row(state: _Compliance, row: dict[str, str], file: str, position: str) -> None:
-    kind = row.get("post type", "").strip().lower() or "message"
+def _take_row(state: _Compliance, row: _Row, file: str, position: str) -> None:
+    kind = row["post type"].lower() or "message"
     table = "memberships" if kind == "previously-joined" else "events" if kind in _MOVES else "posts"
-    if row["channel type"].strip().lower() != "public" and not state.options.include_private:
-        state.log.withhold(table, "private_space", file=file)
+    if state.log.hides(row["channel type"].lower() != "public", table, file=file):
         return
     at = from_epoch(row["post creation time"], unit="ms")
-    person = row.get("user id", "").strip() or row["username"].strip()
+    person = row["user id"] or row["username"]
     if at is None or not person:
         state.log.reject(table, "missing_value", file=file, position=position)
         return
     _meet(state, person, row, at)
-    space = _space(row)
+    key = (person, _space(row))
     if table == "memberships":
-        state.members.inside.setdefault((person, space), []).append((at, file))
+        state.members.inside.setdefault(key, []).append((at, file))
     elif table == "events":
-        state.log.add("events", person_id=person, kind=kind, object=space, at=at)
-        state.members.moves.setdefault((person, space), []).append((at, _MOVES[kind]))
+        state.log.add("events", person_id=person, kind=kind, object=key[1], at=at)
+        state.members.moves.setdefault(key, []).append((at, _MOVES[kind]))
     else:
         _take_message(state, row, kind, file, at, position)
 
 
-def _meet(state: _Compliance, person: str, row: dict[str, str], at: datetime) -> None:
+def _meet(state: _Compliance, person: str, row: _Row, at: datetime) -> None:
     """The name somebody had last is kept; names of before still resolve mentions."""
-    username = row["username"].strip() or person
-    bot = row.get("user type", "").strip().lower() == "bot"
-    facts = (at, username, row.get("user email", "").strip(), bot)
+    facts = (at, row["username"] or person, row["user email"], row["user type"].lower() == "bot")
     state.people[person] = max(facts, state.people.get(person, facts))
-    state.names.ids[username.lower()] = person
+    state.names.ids[facts[1].lower()] = person
 
 
-def _space(row: dict[str, str]) -> str:
-    channel = row.get("channel name", "").strip() or row.get("channel id", "").strip()
-    team = row.get("team name", "").strip()
-    return f"{team}/{channel}" if team and row["channel type"].strip().lower() in ("public", "private") else channel
+def _space(row: _Row) -> str:
+    channel, team = row["channel name"] or row["channel id"], row["team name"]
+    return f"{team}/{channel}" if team and row["channel type"].lower() in ("public", "private") else channel
 
 
-def _take_message(state: _Compliance, row: dict[str, str], kind: str, file: str, at: datetime, position: str) -> None:
-    post_id = row["post id"].strip()
-    newer = row.get("edited by post id", "").strip()
+def _take_message(state: _Compliance, row: _Row, kind: str, file: str, at: datetime, position: str) -> None:
+    post_id, newer, updated = row["post id"], row["edited by post id"], _updated(row)
     if kind.startswith("system_") or "attachment" in kind.split():
-        state.log.withhold(
-            "posts", f"{'system_message' if kind.startswith('system_') else 'attachment_row'}:{kind}", file=file
-        )
+        reason = "system_message" if kind.startswith("system_") else "attachment_row"
+        state.log.withhold("posts", f"{reason}:{kind}", file=file)
     elif not post_id:
         state.log.reject("posts", "missing_id", file=file, position=position)
     elif newer:
         state.log.withhold("posts", "older_version", file=file)
-        updated = from_epoch(_updated(row), unit="ms") or at
-        state.edited[newer] = max(updated, state.edited.get(newer, updated))
+        moment = from_epoch(updated, unit="ms") or at
+        state.edited[newer] = max(moment, state.edited.get(newer, moment))
     else:
-        version = ((int(_updated(row)) if _updated(row).isdecimal() else 0, kind, *sorted(row.items())), row, file, at)
+        version = ((int(updated) if updated.isdecimal() else 0, kind, *sorted(row.items())), row, file, at)
         old = state.posts.get(post_id)
         if old is not None:
             state.log.withhold("posts", "exact_copy" if old[1] == row else "older_version", file=min(file, old[2]))
-        state.posts[post_id] = version if old is None else max(version, old, key=lambda item: item[0])
+        state.posts[post_id] = max(version, old or version, key=lambda item: item[0])
 
 
-def _updated(row: dict[str, str]) -> str:
-    return next((value.strip() for key, value in row.items() if "update" in key and "time" in key), "")
+def _updated(row: _Row, *, what: str = "time") -> str:
+    return next((value for key, value in row.items() if "update" in key and what in key), "")
 
 
-def _add_post(state: _Compliance, post_id: str, row: dict[str, str], file: str, at: datetime) -> None:
-    root = row.get("replied to post id", "").strip()
-    text = clean_text(row.get("post message")) or ""
-    update = next((value.strip().lower() for key, value in row.items() if "update" in key and "type" in key), "")
-    deleted = update == "deleted" or row.get("post type", "").strip().lower().startswith("deleted")
-    edited = from_epoch(_updated(row), unit="ms") if update.startswith("edited") else state.edited.get(post_id)
+def _add_post(state: _Compliance, post_id: str, row: _Row, file: str, at: datetime) -> None:
+    text, update = clean_text(row[_WORDS]) or "", _updated(row, what="type").lower()
+    deleted = update == "deleted" or row["post type"].lower().startswith("deleted")
+    moment = from_epoch(_updated(row), unit="ms")
     state.log.add(
         "posts",
-        post_id=post_id,
-        thread_id=root or post_id,
-        parent_id=root or None,
-        parent_basis="root_default" if root else "none",
-        author_id=row.get("user id", "").strip() or row["username"].strip(),
+        **place_in_thread(post_id, row["replied to post id"] or None),
+        author_id=row["user id"] or row["username"],
         created_at=at,
         space=_space(row),
-        kind="reply" if root else "root",
-        text=strip_secrets(text) or None,
-        edited_at=edited,
-        deleted_at=(from_epoch(_updated(row), unit="ms") or at) if deleted else None,
+        text=text or None,
+        edited_at=moment if update.startswith("edited") else state.edited.get(post_id),
+        deleted_at=(moment or at) if deleted else None,
     )
     state.names.note(post_id, text, file=file)
 
@@ -202,21 +202,28 @@ def _add_post(state: _Compliance, post_id: str, row: dict[str, str], file: str, 
 # --- Actiance XML -----------------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Dump:
+    """What an Actiance dump has told so far; ``seen`` counts messages by identity."""
+
+    log: Collector
+    members: _Members
+    seen: Counter[str] = field(default_factory=Counter)
+    people: set[str] = field(default_factory=set)
+
+
 def read_actiance(container: Container, options: ReadOptions) -> Forum:
     """Read Mattermost's Actiance XML; see `sna.read_forum`. Replies are not recorded: every message stands alone."""
-    log = Collector("mattermost")
-    members = _Members(log)
-    seen: Counter[str] = Counter()
-    people: set[str] = set()
+    log = Collector("mattermost", options)
+    dump = _Dump(log, _Members(log))
     names = _actiance_files(container)
     for name in names:
         for talk in show_progress(_conversations(container, name, log), options, what="Actiance conversations"):
-            _take_conversation(log, members, talk, name, options, seen, people)
-    for person in people:
+            _take_conversation(dump, talk, name)
+    for person in dump.people:
         log.derive("people", person_id=person, name=person.partition("@")[0], email=person if "@" in person else None)
-    members.write(dated=True)
-    scope = "with" if options.include_private else "without"
-    coverage = f"compliance XML, {scope} private channels and direct messages"
+    dump.members.write(dated=True)
+    coverage = f"compliance XML, {options.scope} private channels and direct messages"
     return log.forum(capabilities=ACTIANCE_CAPABILITIES, coverage=coverage, files=names)
 
 
@@ -283,100 +290,55 @@ def _refuse_doctype(found: bool, name: str) -> None:
         raise ReadError(f"{name} must not declare a document type.", got="It has a DOCTYPE.", hint="was it changed?")
 
 
-def _take_conversation(
-    log: Collector,
-    members: _Members,
-    talk: Any,
-    file: str,
-    options: ReadOptions,
-    seen: Counter[str],
-    people: set[str],
-) -> None:
+def _take_conversation(dump: _Dump, talk: Any, file: str) -> None:
     room = (talk.findtext("RoomID") or "").strip()
-    private = not room.startswith("public")
     space = f"{(talk.get('Perspective') or 'room').strip()} [{room.rpartition(' - ')[2]}]"
     ended = talk.findtext("EndTimeUTC")
     for item in talk.iterchildren("Message", "ParticipantEntered", "ParticipantLeft", "FileTransferStarted"):
         table = {"Message": "posts", "ParticipantEntered": "memberships"}.get(item.tag, "events")
-        login = (item.findtext("LoginName") or "").strip()
-        moment = item.findtext("DateTimeUTC")
+        login, moment = (item.findtext("LoginName") or "").strip(), item.findtext("DateTimeUTC")
         at = from_epoch(moment, unit="ms")
-        if private and not options.include_private:
-            log.withhold(table, "private_space", file=file)
-        elif not login or at is None:
-            log.reject(table, "missing_value", file=file, position=f"line {item.sourceline}")
+        if dump.log.hides(not room.startswith("public"), table, file=file):
+            continue
+        if not login or at is None:
+            dump.log.reject(table, "missing_value", file=file, position=f"line {item.sourceline}")
         elif item.tag == "FileTransferStarted":
-            log.withhold("events", "file_transfer", file=file)
+            dump.log.withhold("events", "file_transfer", file=file)
         elif item.tag == "ParticipantLeft" and moment == ended:
-            log.withhold("events", "end_of_export_window", file=file)
+            dump.log.withhold("events", "end_of_export_window", file=file)
         else:
-            people.add(login)
-            _keep_item(log, members, item, (login, space), at, file, seen, room)
+            dump.people.add(login)
+            _keep_item(dump, item, (login, space), at, file, room)
 
 
-def _keep_item(
-    log: Collector, members: _Members, item: Any, key: _Key, at: datetime, file: str, seen: Counter[str], room: str
-) -> None:
+def _keep_item(dump: _Dump, item: Any, key: _Key, at: datetime, file: str, room: str) -> None:
     if item.tag == "ParticipantEntered":
-        members.inside.setdefault(key, []).append((at, file))
+        dump.members.inside.setdefault(key, []).append((at, file))
     elif item.tag == "ParticipantLeft":
-        log.add("events", person_id=key[0], kind="leave", object=key[1], at=at)
-        members.moves.setdefault(key, []).append((at, False))
+        dump.log.add("events", person_id=key[0], kind="leave", object=key[1], at=at)
+        dump.members.moves.setdefault(key, []).append((at, False))
     else:
-        _add_message(log, item, key, at, file, seen, room)
+        _add_message(dump, item, key, at, file, room)
 
 
-def _add_message(log: Collector, item: Any, key: _Key, at: datetime, file: str, seen: Counter[str], room: str) -> None:
+def _add_message(dump: _Dump, item: Any, key: _Key, at: datetime, file: str, room: str) -> None:
     """Messages without an id are known by room, login, time and words; equal ones are numbered."""
     text = clean_text(item.findtext("Content")) or ""
     given = (item.findtext("MessageId") or "").strip()
     facts = "\x00".join((room, key[0], item.findtext("DateTimeUTC") or "", text))
     identity = given or hashlib.blake2b(facts.encode(), digest_size=16).hexdigest()
-    seen[identity] += 1
-    if seen[identity] > 1 and given:
-        log.withhold("posts", "exact_copy", file=file)
+    dump.seen[identity] += 1
+    if dump.seen[identity] > 1 and given:
+        dump.log.withhold("posts", "exact_copy", file=file)
         return
-    if seen[identity] > 1:
-        log.note("posts", "duplicate_identity", file=file, position=identity)
-        identity = f"{identity}-{seen[identity]}"
-    words = strip_secrets(text) or None
-    post = {"post_id": identity, "thread_id": identity, "author_id": key[0], "created_at": at, "space": key[1]}
-    log.add("posts", **post, kind="root", text=words)
+    if dump.seen[identity] > 1:
+        dump.log.note("posts", "duplicate_identity", file=file, position=identity)
+        identity = f"{identity}-{dump.seen[identity]}"
+    place = place_in_thread(identity, None)
+    dump.log.add("posts", **place, author_id=key[0], created_at=at, space=key[1], text=text or None)
 
-
-CSV_CAPABILITIES: Mapping[str, str] = {
-    "reply_parent": "partial",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "partial",
-    "roster": "partial",
-    "memberships": "yes",
-    "deleted_posts": "partial",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
-}
-ACTIANCE_CAPABILITIES: Mapping[str, str] = {
-    "spaces": "yes",
-    "roster": "partial",
-    "memberships": "yes",
-    "text": "yes",
-    "exact_times": "yes",
-}
 
 READERS = (
-    Reader(
-        "mattermost_compliance",
-        "Mattermost compliance export (CSV)",
-        _recognise_csv,
-        read_compliance_csv,
-        CSV_CAPABILITIES,
-    ),
-    Reader(
-        "mattermost_actiance",
-        "Mattermost compliance export (Actiance XML)",
-        _recognise_actiance,
-        read_actiance,
-        ACTIANCE_CAPABILITIES,
-    ),
+    Reader(*_CSV, _recognise_csv, read_compliance_csv, CSV_CAPABILITIES),
+    Reader(*_ACTIANCE, _recognise_actiance, read_actiance, ACTIANCE_CAPABILITIES),
 )

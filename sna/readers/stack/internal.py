@@ -23,9 +23,10 @@ from typing import Any
 
 from sna.formats.container import Container
 from sna.formats.html import html_to_text
+from sna.formats.json import as_dict, as_id, as_list, as_text, list_dicts, peek_json
+from sna.formats.times import from_epoch, from_iso
 from sna.forum import Forum
-from sna.readers.chat import JsonFiles, as_dict, as_id, as_list, as_text, list_dicts, peek_json, strip_secrets
-from sna.readers.collect import Collector, Reader, ReadOptions, from_epoch, from_iso, show_progress
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, show_progress
 from sna.readers.stack.exchange import add_name_mentions
 
 _STEMS = {
@@ -126,7 +127,7 @@ def _time(value: Any) -> datetime | None:
 def _text(item: dict[str, Any]) -> str | None:
     markdown = as_text(_get(item, "body_markdown"))
     text = html.unescape(markdown) if markdown else html_to_text(as_text(item.get("body")))
-    return strip_secrets(text) or None
+    return text or None
 
 
 def _tags(item: dict[str, Any]) -> list[str]:

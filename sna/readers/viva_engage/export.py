@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,8 +12,9 @@ import polars as pl
 
 from sna.formats.container import Container
 from sna.formats.csv import LINE, csv_frames, iter_csv, peek_header, plain_header
+from sna.formats.json import pick_text
 from sna.forum import Forum
-from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
+from sna.readers.collect import Collector, Reader, ReadOptions, levels_of, show_progress
 from sna.readers.viva_engage.messages import (
     cell,
     first_of,
@@ -27,22 +28,10 @@ from sna.readers.viva_engage.messages import (
 )
 from sna.schema import MENTIONS
 
-CAPABILITIES = {
-    "reply_parent": "yes",
-    "threads": "yes",
-    "spaces": "yes",
-    "mentions": "yes",
-    "reactions": "no",
-    "acceptance": "no",
-    "roster": "partial",
-    "memberships": "no",
-    "platform_role": "no",
-    "org_attributes": "partial",
-    "deleted_posts": "yes",
-    "edits": "partial",
-    "text": "yes",
-    "exact_times": "yes",
-}
+CAPABILITIES = levels_of(
+    yes="reply_parent threads spaces mentions deleted_posts text exact_times", partial="roster org_attributes edits"
+)
+_RAISED = {"likedmessages": "reactions", "bestreplymessages": "acceptance", "admins": "platform_role"}
 _NEEDED = {"id", "thread_id", "replied_to_id", "sender_id", "created_at"}
 _FILES = (
     *("users", "admins", "groups", "topics", "campaigns", "messageversions", "messages"),
@@ -55,7 +44,7 @@ _ID = re.compile(r"-?\d{1,19}")
 _UNTIL = re.compile(r"until\s*[=:]\s*([0-9][0-9T:.+\-Z ]{8,34})", re.IGNORECASE)
 _PROFILE = ("job_title", "department", "location")
 
-Row = Mapping[str, str]
+Row = Mapping[str, str | None]
 
 
 def _recognise(container: Container) -> str | None:
@@ -70,7 +59,7 @@ def _named(container: Container, stem: str) -> list[str]:
 
 
 def _read(container: Container, options: ReadOptions) -> Forum:
-    reading = _Reading(Collector("viva_engage"), options)
+    reading = _Reading(Collector("viva_engage", options))
     used = [(stem, name) for stem in _FILES for name in _named(container, stem)]
     for stem, name in show_progress(used, options, what="Viva Engage files"):
         take = getattr(reading, f"take_{stem}")
@@ -79,19 +68,14 @@ def _read(container: Container, options: ReadOptions) -> Forum:
                 take(frame, name)
         else:
             for line, row in iter_csv(container, name):
-                take(row, file=name, line=line)
+                take({key: cell(value) for key, value in row.items()}, name, line=line)
     reading.finish()
     return reading.log.forum(
-        capabilities=_capabilities({stem for stem, _ in used}),
+        capabilities=CAPABILITIES | {_RAISED[stem]: "partial" for stem, _ in used if stem in _RAISED},
         coverage="all groups and conversations" if options.include_private else "public groups",
         exported_at=_exported_at(container),
         files=[name for _, name in used],
     )
-
-
-def _capabilities(stems: Iterable[str]) -> dict[str, str]:
-    raised = {"likedmessages": "reactions", "bestreplymessages": "acceptance", "admins": "platform_role"}
-    return {**CAPABILITIES, **{raised[stem]: "partial" for stem in stems if stem in raised}}
 
 
 def _exported_at(container: Container) -> datetime | None:
@@ -108,7 +92,6 @@ class _Reading:
     """What is known so far: names of groups and topics, which groups are private, when messages were edited."""
 
     log: Collector
-    options: ReadOptions
     groups: dict[str, str] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
     topics: dict[str, str] = field(default_factory=dict)
@@ -120,59 +103,52 @@ class _Reading:
     withheld: set[str] = field(default_factory=set)
     announced: dict[str, tuple[str, datetime | None, str]] = field(default_factory=dict)
 
-    def take_users(self, row: Row, *, file: str, line: int) -> None:
-        person = self._id(row, "people", file, line)
-        if person is None:
+    def take_users(self, row: Row, file: str, *, line: int) -> None:
+        person = row.get("id")
+        if person is None or not _ID.fullmatch(person):
+            self._bad_id(person, "people", file, line)
             return
-        left = _time(row, "deleted_at") or _time(row, "suspended_at")
-        self.log.add(
-            "people",
-            person_id=person,
-            name=cell(row, "name"),
-            email=_email(row, "email"),
-            joined_at=_time(row, "joined_at"),
-            left_at=left,
-        )
-        for attribute in _PROFILE:
-            if value := cell(row, attribute):
-                self.facts[person, attribute] = value
+        left, email = _time(row, "deleted_at", "suspended_at"), row.get("email") or ""
+        facts = {"name": row.get("name"), "email": email.casefold() if "@" in email else None}
+        self.log.add("people", person_id=person, joined_at=_time(row, "joined_at"), left_at=left, **facts)
+        self.facts |= {(person, attribute): value for attribute in _PROFILE if (value := row.get(attribute))}
 
-    def take_admins(self, row: Row, *, file: str, line: int) -> None:
-        person = _first(row, "user_id", "id")
+    def take_admins(self, row: Row, file: str, *, line: int) -> None:
+        person = pick_text(row, "user_id", "id")
         if person is None or not _ID.fullmatch(person):
             self.log.reject("roles", "bad_id", file=file, position=f"line {line}", detail=person or "")
             return
-        role = _first(row, "role", "admin_type", "type") or "admin"
-        self.facts[person, "platform_role"] = role
+        self.facts[person, "platform_role"] = pick_text(row, "role", "admin_type", "type") or "admin"
 
-    def take_groups(self, row: Row, *, file: str, line: int) -> None:
-        group, name = cell(row, "id"), cell(row, "name")
+    def take_groups(self, row: Row, file: str, *, line: int) -> None:
+        group, name = row.get("id"), row.get("name")
         if group and name:
             self.groups[group] = max(name, self.groups.get(group, name))
-        if group and (_is_true(row, "private") or (cell(row, "privacy") or "").lower() == "private"):
+        marked = (row.get("private") or "").lower() in ("true", "t", "1", "yes")
+        if group and (marked or (row.get("privacy") or "").lower() == "private"):
             self.shut.add(group)
 
-    def take_topics(self, row: Row, *, file: str, line: int) -> None:
-        if (topic := cell(row, "id")) and (name := cell(row, "name")):
+    def take_topics(self, row: Row, file: str, *, line: int) -> None:
+        if (topic := row.get("id")) and (name := row.get("name")):
             self.topics[topic] = name
 
-    def take_campaigns(self, row: Row, *, file: str, line: int) -> None:
-        name = cell(row, "name") or cell(row, "hashtag")
+    def take_campaigns(self, row: Row, file: str, *, line: int) -> None:
+        name = pick_text(row, "name", "hashtag")
         if not name:
             self.log.reject("campaigns", "missing_value", file=file, position=f"line {line}")
             return
         self.log.add(
             "campaigns",
-            campaign_id=_first(row, "id", "campaign_id", "hashtag") or name,
+            campaign_id=pick_text(row, "id", "campaign_id", "hashtag") or name,
             name=name,
             kind="other",
             starts_at=_time(row, "starts_at", "start_date", "created_at", "creation_date", "created"),
             ends_at=_time(row, "ends_at", "end_date", "ended_at", "closed_at"),
-            audience=cell(row, "hashtag"),
+            audience=row.get("hashtag"),
         )
 
-    def take_messageversions(self, row: Row, *, file: str, line: int) -> None:
-        message, when = _first(row, "message_id", "id"), _time(row, "updated_at", "edited_at", "created_at")
+    def take_messageversions(self, row: Row, file: str, *, line: int) -> None:
+        message, when = pick_text(row, "message_id", "id"), _time(row, "updated_at", "edited_at", "created_at")
         if message and when:
             self.edited[message] = max(when, self.edited.get(message, when))
 
@@ -195,7 +171,7 @@ class _Reading:
     def _reason(self) -> pl.Expr:
         """Why a message is not read: system message, private conversation, private group."""
         system = pl.when(pl.col("message_type").str.to_lowercase() == "system").then(pl.lit("system_message"))
-        if self.options.include_private:
+        if self.log.options.include_private:
             return system
         shut = pl.col("in_private_group") | pl.col("group_id").is_in(list(self.shut)).fill_null(False)
         private = system.when("in_private_conversation").then(pl.lit("private_message"))
@@ -231,14 +207,8 @@ class _Reading:
     def _add_announcements(self) -> None:
         """One campaign for each announcement, however many slices of the export repeat it."""
         for message, (title, created, group) in sorted(self.announced.items()):
-            self.log.derive(
-                "campaigns",
-                campaign_id=f"announcement:{message}",
-                name=title or "announcement",
-                kind="push",
-                starts_at=created,
-                audience=group or None,
-            )
+            facts = {"name": title or "announcement", "starts_at": created, "audience": group or None}
+            self.log.derive("campaigns", campaign_id=f"announcement:{message}", kind="push", **facts)
 
     def take_likedmessages(self, frame: pl.DataFrame, file: str) -> None:
         """Who liked which message."""
@@ -264,13 +234,6 @@ class _Reading:
         if n := named.filter(hidden).height:
             self.log.withhold("signals", "private_space", file=file, n=n)
         self.log.add_frame("signals", named.filter(~hidden))
-
-    def _id(self, row: Row, table: str, file: str, line: int) -> str | None:
-        value = cell(row, "id")
-        if value is not None and _ID.fullmatch(value):
-            return value
-        self._bad_id(value, table, file, line)
-        return None
 
     def _bad_id(self, value: str | None, table: str, file: str, line: int) -> None:
         reason = "id_rounded" if value and re.fullmatch(r"\d[.,]\d+[eE]\+?\d+", value) else "bad_id"
@@ -323,21 +286,8 @@ def _rank(told: tuple[str, datetime | None, str]) -> tuple[str, str, str]:
     return told[0], str(told[1] or ""), told[2]
 
 
-def _first(row: Row, *names: str) -> str | None:
-    return next((value for name in names if (value := cell(row, name))), None)
-
-
-def _email(row: Row, name: str) -> str | None:
-    value = cell(row, name)
-    return value.casefold() if value and "@" in value else None
-
-
-def _is_true(row: Row, name: str) -> bool:
-    return (row.get(name) or "").strip().lower() in ("true", "t", "1", "yes")
-
-
 def _time(row: Row, *names: str) -> datetime | None:
-    return next((when for name in names if (when := moment(cell(row, name)))), None)
+    return next((when for name in names if (when := moment(row.get(name)))), None)
 
 
 READERS = (Reader("viva_engage", "Viva Engage (Yammer) network export", _recognise, _read, CAPABILITIES),)

@@ -11,7 +11,8 @@ import polars as pl
 
 from sna.formats.csv import LINE
 from sna.formats.html import html_to_text, tidy_text
-from sna.readers.collect import clean_text, from_iso, from_iso_texts
+from sna.formats.times import from_iso, parse_times
+from sna.readers.collect import clean_text
 
 _SPACES = "".join(filter(str.isspace, map(chr, range(sys.maxunicode))))
 _USER = re.compile(r"\[\[user:(\d{1,19})(?:[:|][^\]]{0,200})?\]\]")
@@ -21,16 +22,10 @@ _CELLS = (
     *("sender_id", "sender_type", "sender_name", "sender_email", "title", "body", "html_body", "created_at"),
     *("edited_at", "deleted_at"),
 )
-_LIKE_CELLS: tuple[str, ...] = (
-    "liked_by_id",
-    "liker_id",
-    "user_id",
-    "liked_by",
-    "best_reply_id",
-    "best_reply_message_id",
-    "message_id",
+_LIKE_CELLS = (
+    *("liked_by_id", "liker_id", "user_id", "liked_by", "best_reply_id", "best_reply_message_id", "message_id", "id"),
+    *("marked_by_id", "marked_best_by_id", "best_reply_by_id"),
 )
-_LIKE_CELLS += ("id", "marked_by_id", "marked_best_by_id", "best_reply_by_id")
 _LIKE_TIMES = ("liked_at", "like_created_at", "created_at", "marked_at", "best_reply_at")
 
 
@@ -144,12 +139,12 @@ def newest(messages: pl.DataFrame, key: str, *facts: str) -> pl.DataFrame:
 
 def moments(texts: pl.Series) -> pl.Series:
     """`moment` of many cells."""
-    return from_iso_texts(texts, read=moment)
+    return parse_times(texts.str.replace_all("/", "-", literal=True), time_format="iso")
 
 
-def cell(row: Mapping[str, str], name: str) -> str | None:
+def cell(value: str | None) -> str | None:
     """A cell; None when empty, absent or the word null."""
-    value = (row.get(name) or "").strip()
+    value = (value or "").strip()
     return clean_text(value) if value and value.lower() != "null" else None
 
 
