@@ -80,9 +80,9 @@ def read_zulip(container: Container, options: ReadOptions) -> Forum:
     log = Collector("zulip", options)
     files, realm = JsonFiles(container, log), _Realm(log)
     realms, names = container.match(r"(.*/)?realm\.json"), _message_files(container)
-    for name in realms:
-        for table, row in files.items(name, "people", under=_REALM_TABLES):
-            realm.tables.setdefault(table, []).append((name, as_dict(row)))
+    for file in realms:
+        for table, row in files.items(file, "people", under=_REALM_TABLES):
+            realm.tables.setdefault(table, []).append((file, as_dict(row)))
     for read in (_read_spaces, _read_people, _read_roles, _read_fields, _read_memberships, _read_visits):
         read(realm)
     for name in show_progress(names, options, what="Zulip message files", total=len(names)):
@@ -121,8 +121,8 @@ def _read_spaces(realm: _Realm) -> None:
 
 def _read_people(realm: _Realm) -> None:
     left: dict[str, datetime | None] = {}
-    for person, at, entry in _audit(realm, _DEACTIVATED, _REACTIVATED):
-        left[person] = at if entry["event_type"] == _DEACTIVATED else None
+    for who, at, entry in _audit(realm, _DEACTIVATED, _REACTIVATED):
+        left[who] = at if entry["event_type"] == _DEACTIVATED else None
     for table, kind in _PROFILES.items():
         for file, user in realm.rows(table):
             person = as_id(user.get("id"))
