@@ -16,8 +16,8 @@ from sna.errors import ReadError
 from sna.formats.container import Container
 from sna.formats.json import WHOLE_BYTES, json_chunks, parse_json
 from sna.formats.loaded import Loaded
-from sna.formats.secrets import hide_secrets
 from sna.forum import Forum, Source, build_forum
+from sna.readers.secrets import hide_secrets
 from sna.schema import ISSUES, TABLES, TIME, Table
 
 _CHUNK = 50_000

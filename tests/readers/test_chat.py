@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import sna
 from sna.formats.container import open_container
 from sna.formats.html import html_to_text
-from sna.formats.secrets import hide_secrets
 from sna.readers import chat, collect, list_readers
 from sna.readers.collect import Collector, lower_levels
+from sna.readers.secrets import hide_secrets
 from sna.readers.teams import _words
 from sna.schema import TABLES
 
