@@ -12,37 +12,31 @@ from sna.errors import ParameterError, SchemaError
 from sna.schema import TIME
 
 _NAIVE = pl.Datetime("us")
-_ISO = (
-    r"^(\d{4})-?(\d{2})-?(\d{2})"
-    r"(?:[T ]+(\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?)?\s*(Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?$"
+_CLOCK = (
+    r"(?:[T ,]+(?P<h>\d{1,2}):?(?P<mi>\d{2})(?::?(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?"
+    r"\s*(?P<z>Z|z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?(?:\s*\(.*\))?$"
 )
-_PARTED = (
-    r"^(\d{1,2})([/.-])(\d{1,2})[/.-](\d{4})"
-    r"(?:[ T,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*([AaPp]\.?[Mm]\.?)?)?$"
+_YEAR, _DAY, _MONTH = r"(?P<y>\d{4}|\d{2})", r"(?P<d>\d{1,2})", r"(?P<mo>[A-Za-z]{3,9})\.?"
+_WEEKDAY = r"^(?:[A-Za-z]{3,9},?\s+)?"
+_PARTED = rf"^(?P<a>\d{{1,2}})(?P<dot>[/.-])(?P<b>\d{{1,2}})[/.-]{_YEAR}{_CLOCK}"
+_FORMS = (
+    rf"^(?P<y>\d{{4}})-?(?P<mo>\d{{2}})-?(?P<d>\d{{2}}){_CLOCK}",
+    rf"^(?P<y>\d{{4}})[/.](?P<mo>\d{{1,2}})[/.](?P<d>\d{{1,2}}){_CLOCK}",
+    rf"{_WEEKDAY}{_DAY}[ -]{_MONTH}[ -]{_YEAR}{_CLOCK}",
+    rf"{_WEEKDAY}{_MONTH} {_DAY},? {_YEAR}{_CLOCK}",
 )
-_WORDED = (
-    "%d %b %Y %H:%M:%S",
-    "%d %b %Y %H:%M",
-    "%d %b %Y",
-    "%d %B %Y %H:%M:%S",
-    "%d %B %Y %H:%M",
-    "%d %B %Y",
-    "%b %d, %Y %I:%M %p",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d-%b-%Y %H:%M:%S",
-    "%d-%b-%Y",
-    "%a, %d %b %Y %H:%M:%S",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-)
+"""The unambiguous ways: ISO 8601, 2024/5/1, 1 May 2024, May 1, 2024; each with a clock, a zone, or neither."""
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_PIVOT = 70
+"""Years of two digits: 70 to 99 are 1970 to 1999, 00 to 69 are 2000 to 2069."""
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _EPOCH_RANGES = {"epoch_s": (1e8, 1e10), "epoch_ms": (1e11, 1e13), "epoch_us": (1e14, 1e16)}
 _DISCORD_EPOCH_MS = 1_420_070_400_000
 _EXCEL_EPOCH_DAYS = 25_569
 _MAIL_YEARS = range(1980, 2200)
-_LATEST_US = 253_402_300_800_000_000
+_YEARS = (1900, 2199)
+_RANGE_US = (-2_208_988_800_000_000, 7_258_118_400_000_000)
 
 TIME_FORMATS = (
     "iso",
@@ -60,7 +54,7 @@ TIME_FORMATS = (
 
 
 def parse_times(values: pl.Series, *, time_format: str | None = None, timezone: str = "UTC") -> pl.Series:
-    """Read a column of times into UTC; what cannot be read is null.
+    """Read a column of times into UTC; what cannot be read is null, and so is a year before 1900 or after 2199.
 
     Parameters
     ----------
@@ -82,19 +76,18 @@ def parse_times(values: pl.Series, *, time_format: str | None = None, timezone: 
     --------
     >>> parse_times(pl.Series(["2024-05-01 12:00", "2024-05-01T12:00:00+02:00"])).dt.hour().to_list()
     [12, 10]
+    >>> parse_times(pl.Series(["25.06.15 05:52", "1.2.99"])).dt.year().to_list()
+    [2015, 1999]
     """
     check_time_format(time_format, timezone)
-    if values.dtype == pl.Date:
-        values = values.cast(_NAIVE)
-    if isinstance(values.dtype, pl.Datetime):
-        aware = values.dtype.time_zone is not None
-        return values.dt.convert_time_zone("UTC").cast(TIME) if aware else _to_utc(values.cast(_NAIVE), timezone)
-    if values.dtype.is_numeric():
-        return _from_numbers(values.cast(pl.Float64), time_format or _epoch_unit(values), values=values)
-    text = values.cast(pl.String).str.strip_chars()
-    if time_format is None:
-        return _from_any_text(text, timezone)
-    return _from_text(text, time_format, timezone)
+    if values.dtype == pl.Date or isinstance(values.dtype, pl.Datetime):
+        times = _from_moments(values, timezone)
+    elif values.dtype.is_numeric():
+        times = _from_numbers(values.cast(pl.Float64), time_format or _epoch_unit(values), values=values)
+    else:
+        text = values.cast(pl.String).str.strip_chars()
+        times = _from_text(text, time_format or _format_of(text), timezone)
+    return times.set(~times.dt.year().is_between(*_YEARS).fill_null(True), None).alias(values.name)
 
 
 def iso_time(column: str) -> pl.Expr:
@@ -127,31 +120,43 @@ def check_time_format(time_format: str | None, timezone: str) -> None:
         raise ParameterError("timezone is a name such as 'Europe/Berlin'.", got=f"Got {timezone!r}.") from error
 
 
-def _from_any_text(text: pl.Series, timezone: str) -> pl.Series:
-    present = text.drop_nulls().filter(text.drop_nulls() != "")
-    if present.is_empty():
-        return pl.Series(text.name, [None] * len(text), dtype=TIME)
-    numbers = present.cast(pl.Float64, strict=False)
-    if numbers.null_count() <= 0.5 * len(present) and not present.str.contains(r"^(?:19|20)\d{6}$").all():
-        return _from_text(text, _epoch_unit(numbers), timezone)
-    if present.head(200).str.contains(_PARTED).mean() > 0.5:  # type: ignore[operator]
-        return _from_text(text, _day_first(present), timezone)
-    iso = _from_iso_text(text, timezone)
-    if iso.null_count() == text.null_count():
-        return iso
-    return iso if iso.drop_nulls().len() > 0.5 * len(present) else _from_words(text, iso, timezone)
+def _from_moments(values: pl.Series, timezone: str) -> pl.Series:
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
+        return values.dt.convert_time_zone("UTC").cast(TIME)
+    return _to_utc(values.cast(_NAIVE), timezone)
+
+
+def _format_of(text: pl.Series) -> str:
+    """The format most values are written in: a unit of numbers, "dmy" or "mdy", else "any"."""
+    present = text.filter((text != "").fill_null(False))
+    numbers = _decimal(present)
+    if (
+        len(present)
+        and numbers.null_count() <= 0.5 * len(present)
+        and not present.str.contains(r"^(?:19|20)\d{6}$").all()
+    ):
+        return _epoch_unit(numbers)
+    parted = present.head(200).str.contains(_PARTED)
+    return _day_first(present) if parted.sum() > 0.5 * len(parted) else "any"
 
 
 def _from_text(text: pl.Series, time_format: str, timezone: str) -> pl.Series:
-    if time_format == "iso":
-        return _from_iso_text(text, timezone)
     if time_format in ("dmy", "mdy"):
-        return _from_parts(text, time_format, timezone)
+        return _from_parts(_parts(text, _PARTED, order=time_format), timezone)
+    if time_format in ("any", "iso"):
+        found = pl.Series([None], dtype=TIME).new_from_index(0, len(text))
+        for form in _FORMS if time_format == "any" else _FORMS[:1]:
+            found = found.zip_with(found.is_not_null(), _from_parts(_parts(text, form), timezone))
+        return found
     if "%" in time_format:
         return _from_pattern(text, time_format, timezone)
-    whole = text.cast(pl.Int64, strict=False)
-    exact = whole.null_count() == text.cast(pl.Float64, strict=False).null_count()
-    return _from_numbers(text.cast(pl.Float64, strict=False), time_format, values=whole if exact else text)
+    whole, numbers = text.cast(pl.Int64, strict=False), _decimal(text)
+    return _from_numbers(numbers, time_format, values=whole if whole.null_count() == numbers.null_count() else text)
+
+
+def _decimal(text: pl.Series) -> pl.Series:
+    """Numbers, with a point or a comma before their decimals."""
+    return text.str.replace(r"^(-?\d+),(\d+)$", "$1.$2").cast(pl.Float64, strict=False)
 
 
 def _epoch_unit(values: pl.Series) -> str:
@@ -180,85 +185,56 @@ def _from_numbers(numbers: pl.Series, unit: str, *, values: pl.Series) -> pl.Ser
         micro = ((values.cast(pl.Int64, strict=False) // 2**22) + _DISCORD_EPOCH_MS) * 1_000
     else:
         raise ParameterError("Numbers are read as epoch or Excel times.", got=f"time_format is {unit!r}.")
-    usable = micro.is_between(-62_135_596_800_000_000, _LATEST_US, closed="left")
-    return micro.zip_with(usable.fill_null(False), _nulls(micro)).cast(pl.Int64, strict=False).cast(TIME)
+    usable = micro.is_between(*_RANGE_US, closed="left").fill_null(False)
+    return micro.set(~usable, None).cast(pl.Int64, strict=False).cast(TIME)
 
 
-def _nulls(like: pl.Series) -> pl.Series:
-    return pl.Series(like.name, [None], dtype=like.dtype).new_from_index(0, len(like))
-
-
-def _from_iso_text(text: pl.Series, timezone: str) -> pl.Series:
-    parts = text.str.extract_groups(_ISO).struct.unnest()
-    parts.columns = ["y", "mo", "d", "h", "mi", "s", "f", "z"]
-    return _assemble(parts, timezone).alias(text.name)
-
-
-def _from_parts(text: pl.Series, order: str, timezone: str) -> pl.Series:
-    parts = text.str.extract_groups(_PARTED).struct.unnest()
-    parts.columns = ["a", "dot", "b", "y", "h", "mi", "s", "half"]
-    day, month = ("a", "b") if order == "dmy" else ("b", "a")
+def _parts(text: pl.Series, form: str, *, order: str = "") -> pl.DataFrame:
+    """Year, month, day, clock and zone of each text, as text; null where it is not of this form."""
+    parts = text.str.extract_groups(form).struct.unnest()
+    if order:
+        parts = parts.rename({"a": "d", "b": "mo"} if order == "dmy" else {"a": "mo", "b": "d"})
+    named = pl.col("mo").str.slice(0, 3).str.to_lowercase()
+    numbers = {month: f"{number:02}" for number, month in enumerate(_MONTHS, start=1)}
     hour = pl.col("h").cast(pl.Int32)
-    afternoon = pl.col("half").str.to_lowercase().str.starts_with("p")
-    clock = pl.when(pl.col("half").is_null()).then(hour).otherwise(hour % 12 + 12 * afternoon.cast(pl.Int32))
-    return _assemble(
-        parts.select(
-            "y",
-            pl.col(month).str.zfill(2).alias("mo"),
-            pl.col(day).str.zfill(2).alias("d"),
-            clock.cast(pl.String).str.zfill(2).alias("h"),
-            "mi",
-            "s",
-            pl.lit(None, pl.String).alias("f"),
-            pl.lit(None, pl.String).alias("z"),
-        ),
-        timezone,
-    ).alias(text.name)
-
-
-def _assemble(parts: pl.DataFrame, timezone: str) -> pl.Series:
-    """Year, month... as text to UTC, minding each value's own offset."""
-    zero = pl.lit("00")
-    written = pl.concat_str(
-        [pl.col("y"), pl.col("mo"), pl.col("d"), *(pl.col(c).fill_null(zero) for c in ("h", "mi", "s"))], separator=" "
+    afternoon = pl.col("half").str.to_lowercase().str.starts_with("p").cast(pl.Int32)
+    clock = pl.when(pl.col("half").is_null()).then(hour).otherwise(hour % 12 + 12 * afternoon)
+    century = pl.when(pl.col("y").cast(pl.Int32) < _PIVOT).then(pl.lit("20")).otherwise(pl.lit("19"))
+    return parts.with_columns(
+        pl.when(pl.col("y").str.len_chars() == 2).then(century + pl.col("y")).otherwise("y").alias("y"),
+        named.replace(numbers).str.zfill(2).alias("mo"),
+        pl.col("d").str.zfill(2),
+        clock.cast(pl.String).str.zfill(2).alias("h"),
     )
-    fraction = pl.col("f").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
-    sign = pl.when(pl.col("z").str.starts_with("-")).then(-1).otherwise(1)
+
+
+def _from_parts(parts: pl.DataFrame, timezone: str) -> pl.Series:
+    """Parts as text to UTC, minding each value's own offset."""
+    clock = [pl.col(name).fill_null("00") for name in ("h", "mi", "s")]
+    written = pl.concat_str(["y", "mo", "d", *clock], separator=" ")
+    micro = pl.col("f").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
     digits = pl.col("z").str.replace_all(r"\D", "").str.pad_end(4, "0")
-    minutes = sign * (digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64))
+    size = digits.str.slice(0, 2).cast(pl.Int64) * 60 + digits.str.slice(2, 2).cast(pl.Int64)
+    minutes = pl.when(pl.col("z").str.starts_with("-")).then(-size).otherwise(size)
+    local = written.str.to_datetime("%Y %m %d %H %M %S", strict=False, time_unit="us")
     frame = parts.select(
-        (
-            written.str.to_datetime("%Y %m %d %H %M %S", strict=False, time_unit="us")
-            + pl.duration(microseconds=fraction)
-        )
-        .cast(_NAIVE)
-        .alias("local"),
-        pl.when(pl.col("z").str.contains(r"\d")).then(minutes).when(pl.col("z").is_not_null()).then(0).alias("offset"),
+        (local + pl.duration(microseconds=micro)).cast(_NAIVE).alias("local"), minutes.alias("minutes")
     )
-    naive = _to_utc(frame["local"], timezone)
-    moved = frame.select((pl.col("local") - pl.duration(minutes=pl.col("offset"))).dt.replace_time_zone("UTC"))
-    return (
-        frame["offset"]
-        .is_null()
-        .to_frame()
-        .select(pl.when(pl.col("offset")).then(naive).otherwise(moved.to_series()).cast(TIME))
-        .to_series()
-    )
+    moved = pl.col("local") - pl.duration(minutes=pl.col("minutes"))
+    plain = _to_utc(frame["local"], timezone)
+    own = frame.select(moved.dt.replace_time_zone("UTC").cast(TIME)).to_series()
+    return plain.zip_with(frame["minutes"].is_null(), own)
 
 
 def _to_utc(local: pl.Series, timezone: str) -> pl.Series:
     """Local to UTC: the earlier of two (autumn), an hour later for times that do not exist (spring)."""
-    if timezone == "UTC":
-        return local.dt.replace_time_zone("UTC").cast(TIME)
     first = local.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    later = local.dt.offset_by("1h")
-    second = later.dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    return first.zip_with(first.is_not_null(), second).dt.convert_time_zone("UTC").cast(TIME)
+    later = local.dt.offset_by("1h").dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
+    return first.zip_with(first.is_not_null(), later).dt.convert_time_zone("UTC").cast(TIME)
 
 
 def _day_first(present: pl.Series) -> str:
     parts = present.str.extract_groups(_PARTED).struct.unnest()
-    parts.columns = ["a", "dot", "b", "y", "h", "mi", "s", "half"]
     if (parts["dot"].drop_nulls() == ".").all():
         return "dmy"
     first, second = parts["a"].cast(pl.Int32).max(), parts["b"].cast(pl.Int32).max()
@@ -275,28 +251,10 @@ def _day_first(present: pl.Series) -> str:
     )
 
 
-def _from_words(text: pl.Series, so_far: pl.Series, timezone: str) -> pl.Series:
-    """Dates with month names and the like: the first pattern that reads the most values fills what is still null."""
-    best = so_far
-    plain = text.str.replace(r"\s*(?:[+-]\d{4}|GMT|UTC|Z)(?:\s*\(.*\))?$", "")
-    for pattern in _WORDED:
-        found = plain.str.to_datetime(pattern, strict=False, time_unit="us")
-        if found.null_count() < best.null_count():
-            best = _to_utc(found, timezone)
-    offset = text.str.extract(r"([+-]\d{4})(?:\s*\(.*\))?$")
-    if best is so_far or offset.null_count() == len(offset):
-        return best
-    sign = pl.when(pl.col("z").str.starts_with("-")).then(-1).otherwise(1)
-    minutes = pl.col("z").str.slice(1, 2).cast(pl.Int64) * 60 + pl.col("z").str.slice(3, 2).cast(pl.Int64)
-    moved = pl.col("t") - pl.duration(minutes=(sign * minutes).fill_null(0))
-    return pl.DataFrame({"t": best, "z": offset}).select(moved.cast(TIME)).to_series()
-
-
 def _from_pattern(text: pl.Series, pattern: str, timezone: str) -> pl.Series:
+    zone = "UTC" if "%z" in pattern else None
     try:
-        found = text.str.to_datetime(
-            pattern, strict=False, time_unit="us", time_zone="UTC" if "%z" in pattern else None
-        )
+        found = text.str.to_datetime(pattern, strict=False, time_unit="us", time_zone=zone)
         if found.null_count() == len(found):
             found = text.str.to_date(pattern, strict=False).cast(_NAIVE)
     except pl.exceptions.PolarsError as error:

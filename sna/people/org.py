@@ -26,20 +26,7 @@ from sna.readers.tables.cells import pick_columns, read_times
 from sna.schema import ROLES, TIME
 
 _NOBODY = (
-    "",
-    "(blank)",
-    "blank",
-    "vacant",
-    "no_manager",
-    "tbd",
-    "tba",
-    "n/a",
-    "na",
-    "none",
-    "null",
-    "-",
-    "#n/a",
-    "open",
+    *("", "(blank)", "blank", "vacant", "no_manager", "tbd", "tba", "n/a", "na", "none", "null", "-", "#n/a", "open"),
     "unbesetzt",
 )
 _TOTALS = r"(?i)^(?:grand |sub-?)?total\b|^(?:summe|gesamt|applied filters|count)\b"

@@ -9,82 +9,46 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from sna.formats.frames import as_text
-from sna.readers.tables.guess import plain_name
+from sna.readers.tables.guess import plain_name, read_words
 
-KEYS: Mapping[str, tuple[str, ...]] = {
-    "person_id": (
-        *("personid", "employeeid", "empid", "workerid", "employeenumber", "employeeno", "personnelnumber", "id"),
-        *("userid", "externalid", "employee", "worker", "person", "globalid", "staffid", "staffnumber", "uid"),
-        *("personalnummer", "mitarbeiternummer", "matricule", "peoplehistoricalid"),
-    ),
-    "email": (
-        *("email", "emailaddress", "mail", "workemail", "primaryemail", "primaryworkemail", "businessemail"),
-        *("userprincipalname", "upn", "emailwork", "companyemail"),
-    ),
-    "username": ("username", "login", "loginname", "samaccountname", "networkid", "account", "nickname"),
-    "name": ("name", "fullname", "displayname", "workername", "employeename", "preferredname", "legalname"),
-    "first_name": ("firstname", "givenname", "forename", "vorname", "prenom", "preferredfirstname"),
-    "last_name": ("lastname", "surname", "familyname", "nachname", "nom"),
-    "manager": (
-        *("managerid", "reportstoid", "manageremployeeid", "supervisorid", "managerpersonid", "managerworkerid"),
-        *("manageremail", "manager", "reportsto", "supervisor", "linemanager", "managername", "supervisorname"),
-        *("managerasoflastdetectedmanagerchange", "vorgesetzter", "vorgesetzte", "fuehrungskraft", "responsable"),
-    ),
-    "valid_from": (
-        *("validfrom", "effectivedate", "effectivefrom", "effectivestartdate", "fromdate", "metricdate"),
-        *("snapshotdate", "asof", "asofdate", "recorddate", "positiondataeffectivedate", "gueltigab", "date", "datum"),
-    ),
-    "valid_to": ("validto", "effectiveto", "effectiveenddate", "todate", "effectiveuntil", "gueltigbis", "validuntil"),
-    "joined_at": (
-        *("hiredate", "dateofhire", "joineddate", "joiningdate", "joindate", "employeehiredate", "originalhiredate"),
-        *("dateofjoining", "lasthiredate", "employmentstartdate", "eintrittsdatum", "eintritt", "dateembauche"),
-    ),
-    "left_at": (
-        *("leavedate", "terminationdate", "exitdate", "lastday", "lastdayofwork", "lastworkingday", "leavingdate"),
-        *("employeeleavedatetime", "dateofleaving", "separationdate", "austrittsdatum", "austritt", "datesortie"),
-    ),
-    "start": ("startdate", "start"),
-    "end": ("enddate", "end"),
-}
+_KEYS = """
+person_id: personid employeeid empid workerid employeenumber employeeno personnelnumber id userid externalid employee
+  worker person globalid staffid staffnumber uid personalnummer mitarbeiternummer matricule peoplehistoricalid
+email: email emailaddress mail workemail primaryemail primaryworkemail businessemail userprincipalname upn emailwork
+  companyemail
+username: username login loginname samaccountname networkid account nickname
+name: name fullname displayname workername employeename preferredname legalname
+first_name: firstname givenname forename vorname prenom preferredfirstname
+last_name: lastname surname familyname nachname nom
+manager: managerid reportstoid manageremployeeid supervisorid managerpersonid managerworkerid manageremail manager
+  reportsto supervisor linemanager managername supervisorname managerasoflastdetectedmanagerchange vorgesetzter
+  vorgesetzte fuehrungskraft responsable
+valid_from: validfrom effectivedate effectivefrom effectivestartdate fromdate metricdate snapshotdate asof asofdate
+  recorddate positiondataeffectivedate gueltigab date datum
+valid_to: validto effectiveto effectiveenddate todate effectiveuntil gueltigbis validuntil
+joined_at: hiredate dateofhire joineddate joiningdate joindate employeehiredate originalhiredate dateofjoining
+  lasthiredate employmentstartdate eintrittsdatum eintritt dateembauche
+left_at: leavedate terminationdate exitdate lastday lastdayofwork lastworkingday leavingdate employeeleavedatetime
+  dateofleaving separationdate austrittsdatum austritt datesortie
+start: startdate start
+end: enddate end
+"""
+KEYS: Mapping[str, tuple[str, ...]] = read_words(_KEYS)
 """Columns with a meaning of their own; ``start`` and ``end`` are settled by what else is there."""
 
-ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
-    "role": ("role", "function", "functiontype", "jobfunction", "jobfamily", "jobfamilyreference", "rolle", "funktion"),
-    "job_title": (
-        "jobtitle",
-        "title",
-        "businesstitle",
-        "position",
-        "positiontitle",
-        "jobprofile",
-        "job",
-        "stelle",
-        "poste",
-    ),
-    "department": (
-        *("department", "departmentname", "dept", "organization", "organisation", "organizationname", "orgunit"),
-        *("supervisoryorganization", "businessunit", "division", "team", "departmentid", "abteilung", "service"),
-    ),
-    "level": (
-        *("level", "leveldesignation", "managementlevel", "managementlevelreference", "joblevel", "grade", "jobgrade"),
-        *("band", "careerlevel", "ebene", "niveau"),
-    ),
-    "location": (
-        "location",
-        "locationname",
-        "locationreference",
-        "office",
-        "officelocation",
-        "site",
-        "worklocation",
-        "city",
-        "standort",
-        "lieu",
-    ),
-    "country": ("country", "countrycode", "land", "pays"),
-    "employment_type": ("employmenttype", "employeetype", "workertype", "usertype", "contracttype", "timetype"),
-    "employment_status": ("status", "employmentstatus", "active", "employeestatus", "accountenabled"),
-}
+_ATTRIBUTES = """
+role: role function functiontype jobfunction jobfamily jobfamilyreference rolle funktion
+job_title: jobtitle title businesstitle position positiontitle jobprofile job stelle poste
+department: department departmentname dept organization organisation organizationname orgunit supervisoryorganization
+  businessunit division team departmentid abteilung service
+level: level leveldesignation managementlevel managementlevelreference joblevel grade jobgrade band careerlevel ebene
+  niveau
+location: location locationname locationreference office officelocation site worklocation city standort lieu
+country: country countrycode land pays
+employment_type: employmenttype employeetype workertype usertype contracttype timetype
+employment_status: status employmentstatus active employeestatus accountenabled
+"""
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = read_words(_ATTRIBUTES)
 _LONG = {
     "person_id": (*KEYS["person_id"], *KEYS["email"], *KEYS["username"], *KEYS["name"]),
     "attribute": ("attribute", "attributename", "field", "property", "key", "merkmal"),

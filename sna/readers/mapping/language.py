@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 import polars as pl
 import yaml
 
 from sna.errors import SchemaError, SnaError
 from sna.formats.times import check_time_format
-from sna.readers.mapping.compute import TEXT_TYPES, TIME_TYPES
-from sna.schema import CAPABILITIES, LEVELS, TABLES
+from sna.readers.mapping.compute import STEPS, TEXT_TYPES, TIME_TYPES
+from sna.schema import CAPABILITIES, LEVELS, TABLES, Table
 
-TOP = ("name", "title", "version", "notes", "recognise", "coverage", "capabilities", "settings", *TABLES)
-SETTINGS = ("null_values", "timezone", "encoding", "dialect", "replies", "given_parents", "root_word")
-RULE = ("from", "explode", "add", "where", "private_when", "drop", "columns", "dedupe_key")
-COLUMN = (
-    *("col", "const", "template", "coalesce", "none_if", "regex", "lookup", "map", "type", "format", "timezone"),
-    *("prefix", "default"),
-)
-TYPES = (*TIME_TYPES, "strptime", *TEXT_TYPES)
 _PATTERN_LENGTH = 500
 _MAX_BYTES = 1024**2
-Path = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
@@ -89,31 +81,34 @@ def check_mapping(data: Any, *, source: str = "mapping", node: yaml.Node | None 
     MappingError
         With the line (where known), the key and what is allowed.
     """
-    check = _Check(source, node)
-    check.keys(data, TOP, path=())
-    if not isinstance(data.get("name"), str) or not re.fullmatch(r"[a-z][a-z0-9_]*", data["name"]):
-        check.fail("name is one word in small letters", data.get("name"), path=("name",))
+    top = _Place(data, source, node)
+    _MAPPING(top)
     if not any(data.get(name) for name in ("posts", "people")):
-        check.fail("a mapping fills posts or people at least", sorted(data), path=())
-    _check_settings(check, data.get("settings") or {})
-    _check_capabilities(check, data.get("capabilities") or {})
-    for table in TABLES:
-        rules = data.get(table) or []
-        if not isinstance(rules, list):
-            check.fail(f"{table} is a list of rules", rules, path=(table,))
-        for number, rule in enumerate(rules):
-            _check_rule(check, rule, table, (table, number))
+        top.fail("a mapping fills posts or people at least", got=sorted(data))
 
 
-class _Check:
-    """Where we are in a mapping, for messages."""
+@dataclass(frozen=True)
+class _Place:
+    """A value in a mapping and the way to it, for messages."""
 
-    def __init__(self, source: str, node: yaml.Node | None) -> None:
-        self.source, self.node = source, node
+    value: Any
+    source: str
+    node: yaml.Node | None
+    path: tuple[str | int, ...] = ()
 
-    def line(self, path: Path) -> str:
+    def at(self, key: str | int) -> _Place:
+        return replace(self, value=self.value[key], path=(*self.path, key))
+
+    def fail(self, need: str, *, got: Any = ...) -> NoReturn:
+        where = ".".join(str(step) for step in self.path) or "the top"
+        shown = self.value if got is ... else got
+        raise MappingError(
+            f"In {self._line()}, {where}: {need}.", got=f"Got {shown!r}.", hint="docs/readers/mapping.md"
+        )
+
+    def _line(self) -> str:
         node, line = self.node, None
-        for step in path:
+        for step in self.path:
             found = None
             if isinstance(node, yaml.MappingNode):
                 found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
@@ -124,118 +119,150 @@ class _Check:
             line, node = found[0].start_mark.line + 1, found[1]
         return f"{self.source} line {line}" if line else self.source
 
-    def fail(self, need: str, got: Any, *, path: Path) -> None:
-        where = ".".join(str(step) for step in path) or "the top"
-        raise MappingError(
-            f"In {self.line(path)}, {where}: {need}.", got=f"Got {got!r}.", hint="docs/readers/mapping.md"
-        )
 
-    def keys(self, data: Any, allowed: Sequence[str], *, path: Path) -> None:
-        if not isinstance(data, dict):
-            self.fail(f"this is a mapping with the keys {', '.join(allowed)}", data, path=path)
-        for key in data:
-            if key not in allowed:
-                self.fail(f"the keys are {', '.join(allowed)}", key, path=(*path, key))
-
-    def words(self, value: Any, allowed: Sequence[str], *, path: Path) -> None:
-        if value not in allowed:
-            self.fail(f"one of {', '.join(allowed)}", value, path=path)
+_Check = Callable[[_Place], None]
 
 
-def _check_settings(check: _Check, settings: Any) -> None:
-    check.keys(settings, SETTINGS, path=("settings",))
-    check.keys(settings.get("dialect") or {}, ("sep", "escape"), path=("settings", "dialect"))
-    check.words(settings.get("replies", "none"), ("none", "root_default", "previous"), path=("settings", "replies"))
-    bases = TABLES["posts"].values["parent_basis"]
-    check.words(settings.get("given_parents", "explicit"), bases, path=("settings", "given_parents"))
+def _any(place: _Place) -> None:
+    """Nothing is checked."""
+
+
+def _fields(checks: Mapping[str, _Check], *, needed: Sequence[str] = (), one_of: Sequence[str] = ()) -> _Check:
+    """An object with these keys, of which some must be there, and exactly one of some others."""
+
+    def check(place: _Place) -> None:
+        if not isinstance(place.value, dict):
+            place.fail(f"this is a mapping with the keys {', '.join(checks)}")
+        for key in place.value:
+            if key not in checks:
+                replace(place, path=(*place.path, key)).fail(f"the keys are {', '.join(checks)}", got=key)
+            checks[key](place.at(key))
+        if one_of and len(set(one_of) & set(place.value)) != 1:
+            place.fail(f"exactly one of {', '.join(one_of)}", got=sorted(place.value))
+        for key in needed:
+            if key not in place.value:
+                place.fail(f"{place.path[-1] if place.path else 'a mapping'} must fill {key}", got=sorted(place.value))
+
+    return check
+
+
+def _values(item: _Check) -> _Check:
+    """An object with any keys."""
+
+    def check(place: _Place) -> None:
+        if not isinstance(place.value, dict):
+            place.fail("this is a mapping: key and value")
+        for key in place.value:
+            item(place.at(key))
+
+    return check
+
+
+def _many(item: _Check, *, alone: bool = True) -> _Check:
+    """A list; or one item ``alone``, or nothing."""
+
+    def check(place: _Place) -> None:
+        if isinstance(place.value, list):
+            for number in range(len(place.value)):
+                item(place.at(number))
+        elif place.value and not alone:
+            place.fail(f"{place.path[-1]} is a list")
+        elif place.value:
+            item(place)
+
+    return check
+
+
+def _words(*allowed: str) -> _Check:
+    def check(place: _Place) -> None:
+        if place.value not in allowed:
+            place.fail(f"one of {', '.join(allowed)}")
+
+    return check
+
+
+def _name(place: _Place) -> None:
+    if not isinstance(place.value, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", place.value):
+        place.fail("name is one word in small letters")
+
+
+def _zone(place: _Place) -> None:
     try:
-        check_time_format(None, settings.get("timezone", "UTC"))
+        check_time_format(None, place.value)
     except SnaError as error:
-        check.fail(error.need.rstrip("."), settings.get("timezone"), path=("settings", "timezone"))
+        place.fail(error.need.rstrip("."))
 
 
-def _check_capabilities(check: _Check, levels: Any) -> None:
-    check.keys(levels, tuple(CAPABILITIES), path=("capabilities",))
-    for name, level in levels.items():
-        check.words(level, LEVELS, path=("capabilities", name))
-
-
-def _check_rule(check: _Check, rule: Any, table: str, path: Path) -> None:
-    check.keys(rule, RULE, path=path)
-    source = rule.get("from")
-    check.keys(source, ("table", "file", "items", "optional"), path=(*path, "from"))
-    if ("table" in source) == ("file" in source):
-        check.fail("from has either a table or a file", source, path=(*path, "from"))
-    for key in ("where", "private_when", "drop"):
-        _check_condition(check, rule.get(key) or {}, (*path, key))
-    explode = rule.get("explode") or []
-    for number, step in enumerate(explode if isinstance(explode, list) else [explode]):
-        check.keys(step, ("col", "as", "sep", "regex"), path=(*path, "explode"))
-        if "col" not in step:
-            check.fail("explode names a col", step, path=(*path, "explode"))
-        _check_pattern(check, step.get("regex"), (*path, "explode", number))
-    for name, spec in (rule.get("add") or {}).items():
-        _check_column(check, spec, (*path, "add", name))
-    columns = rule.get("columns")
-    check.keys(columns, tuple(TABLES[table].columns), path=(*path, "columns"))
-    for name in TABLES[table].required:
-        if name not in columns and name not in TABLES[table].defaults and name not in ("thread_id", "attribute"):
-            check.fail(f"columns must fill {name}", sorted(columns), path=(*path, "columns"))
-    for name, spec in columns.items():
-        _check_column(check, spec, (*path, "columns", name))
-    for name in rule.get("dedupe_key") or []:
-        check.words(name, tuple(columns), path=(*path, "dedupe_key"))
-
-
-def _check_condition(check: _Check, condition: Any, path: Path) -> None:
-    if isinstance(condition, list):
-        for number, item in enumerate(condition):
-            _check_condition(check, item, (*path, number))
-        return
-    if not isinstance(condition, dict):
-        check.fail("a condition is column: value, or a list of such", condition, path=path)
-    for name, want in condition.items():
-        if isinstance(want, dict):
-            check.keys(want, ("not", "present", "matches"), path=(*path, name))
-            _check_pattern(check, want.get("matches"), (*path, name))
-
-
-def _check_column(check: _Check, spec: Any, path: Path) -> None:
-    if isinstance(spec, str):
-        return
-    check.keys(spec, COLUMN, path=path)
-    bases = [key for key in ("col", "const", "template", "coalesce") if key in spec]
-    if len(bases) != 1:
-        check.fail("exactly one of col, const, template, coalesce", sorted(spec), path=path)
-    for number, part in enumerate(spec.get("coalesce") or []):
-        _check_column(check, part, (*path, "coalesce", number))
-    if "type" in spec:
-        check.words(spec["type"], TYPES, path=(*path, "type"))
-        if spec["type"] == "strptime" and "%" not in str(spec.get("format", "")):
-            check.fail("strptime needs a format such as '%d.%m.%Y %H:%M'", spec.get("format"), path=path)
-    lookups = spec.get("lookup") or []
-    for step in lookups if isinstance(lookups, list) else [lookups]:
-        check.keys(step, ("table", "file", "items", "key", "value", "where"), path=(*path, "lookup"))
-        if not {"key", "value"} <= set(step) or ("table" in step) == ("file" in step):
-            check.fail("lookup names a table or a file, its key and its value", sorted(step), path=(*path, "lookup"))
-        _check_condition(check, step.get("where") or {}, (*path, "lookup", "where"))
-    if "map" in spec and not isinstance(spec["map"], dict):
-        check.fail("map is their word: our word", spec["map"], path=(*path, "map"))
-    _check_pattern(check, spec.get("regex"), path)
-
-
-def _check_pattern(check: _Check, pattern: Any, path: Path) -> None:
+def _pattern(place: _Place) -> None:
     """Patterns run on an engine whose time grows only with the text; they are short and have one group."""
-    if pattern is None:
-        return
-    if not isinstance(pattern, str) or len(pattern) > _PATTERN_LENGTH:
-        check.fail(f"a pattern is text of at most {_PATTERN_LENGTH} characters", str(pattern)[:60], path=path)
+    if not isinstance(place.value, str) or len(place.value) > _PATTERN_LENGTH:
+        place.fail(f"a pattern is text of at most {_PATTERN_LENGTH} characters", got=str(place.value)[:60])
     try:
-        pl.Series([""]).str.extract(pattern, 0)
+        pl.Series([""]).str.extract(place.value, 0)
     except pl.exceptions.PolarsError as error:
-        check.fail(
-            f"a pattern without look-around and back-references ({str(error).splitlines()[0]})", pattern, path=path
-        )
+        place.fail(f"a pattern without look-around and back-references ({str(error).splitlines()[0]})")
+
+
+def _test(place: _Place) -> None:
+    if isinstance(place.value, dict):
+        _fields({"not": _any, "present": _any, "matches": _pattern})(place)
+
+
+def _column(place: _Place) -> None:
+    if isinstance(place.value, str):
+        return
+    _COLUMN(place)
+    if place.value.get("type") == "strptime" and "%" not in str(place.value.get("format", "")):
+        place.fail("strptime needs a format such as '%d.%m.%Y %H:%M'", got=place.value.get("format"))
+
+
+def _rule(table: Table) -> _Check:
+    given = [name for name in table.required if name not in table.defaults and name not in ("thread_id", "attribute")]
+    columns = _fields(dict.fromkeys(table.columns, _column), needed=given)
+    condition = _many(_values(_test))
+    step = {"col": _any, "as": _any, "sep": _any, "regex": _pattern}
+    source = {"table": _any, "file": _any, "items": _any, "optional": _any}
+    keys: dict[str, _Check] = {
+        "from": _fields(source, one_of=("table", "file")),
+        "explode": _many(_fields(step, needed=("col",))),
+        "add": _values(_column),
+        **dict.fromkeys(("where", "private_when", "drop"), condition),
+        "columns": columns,
+        "dedupe_key": _many(_words(*table.columns), alone=False),
+    }
+    return _fields(keys, needed=("from", "columns"))
+
+
+_SOURCES = ("col", "const", "template", "coalesce")
+_LOOKUP = {**dict.fromkeys(("table", "file", "items", "key", "value"), _any), "where": _many(_values(_test))}
+_COLUMN = _fields(
+    {
+        **dict.fromkeys((*_SOURCES, *STEPS, "format", "timezone"), _any),
+        "coalesce": _many(lambda place: _column(place), alone=False),
+        "regex": _pattern,
+        "lookup": _many(_fields(_LOOKUP, needed=("key", "value"), one_of=("table", "file"))),
+        "map": _values(_any),
+        "type": _words(*TIME_TYPES, "strptime", *TEXT_TYPES),
+    },
+    one_of=_SOURCES,
+)
+_SETTINGS = {
+    **dict.fromkeys(("null_values", "encoding"), _any),
+    "timezone": _zone,
+    "dialect": _fields({"sep": _any, "escape": _any}),
+    "replies": _words("none", "root_default", "previous"),
+    "given_parents": _words(*TABLES["posts"].values["parent_basis"]),
+}
+_MAPPING = _fields(
+    {
+        "name": _name,
+        **dict.fromkeys(("title", "version", "notes", "recognise", "coverage"), _any),
+        "capabilities": _fields(dict.fromkeys(CAPABILITIES, _words(*LEVELS))),
+        "settings": _fields(_SETTINGS),
+        **{name: _many(_rule(table), alone=False) for name, table in TABLES.items()},
+    },
+    needed=("name",),
+)
 
 
 def capability_levels(data: Mapping[str, Any]) -> dict[str, str]:

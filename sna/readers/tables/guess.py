@@ -11,80 +11,56 @@ from sna.errors import SchemaError
 from sna.formats.frames import as_text
 from sna.formats.times import parse_times
 
-KIND_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("root", "question", "topic", "thread", "original", "op", "discussion", "first"), "root"),
-    **dict.fromkeys(("reply", "response", "message", "post"), "reply"),
-    **dict.fromkeys(("answer", "solution"), "answer"),
-    **dict.fromkeys(("comment", "note"), "comment"),
-}
 
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "author": (
-        *("author", "authorid", "user", "userid", "username", "poster", "posterid", "sender", "senderid", "from"),
-        *("fromuser", "createdby", "creator", "owner", "ownerid", "person", "personid", "employee", "employeeid"),
-        *("authorname", "postedby", "login", "userprincipalname", "autor", "verfasser", "auteur", "who", "member"),
-    ),
-    "created_at": (
-        *("createdat", "created", "date", "datetime", "time", "timestamp", "postedat", "posted", "posttime", "ts"),
-        *("sentat", "creationdate", "createddate", "dateline", "published", "publishedat", "datum", "eventdate"),
-        *("createddatetime", "when", "postdate", "dateposted", "zeit", "unixtime"),
-    ),
-    "thread": (
-        *("thread", "threadid", "topic", "topicid", "conversation", "conversationid", "discussion", "discussionid"),
-        *("rootid", "threadtitle", "topictitle", "tid", "thema", "questionid"),
-    ),
-    "parent": (
-        *("parent", "parentid", "parentpostid", "inreplyto", "inreplytoid", "replyto", "replytoid", "replytoidpost"),
-        *("replyid", "repliedtoid", "parentmessageid", "parentpost", "replytopostid"),
-    ),
-    "post_id": ("postid", "id", "messageid", "msgid", "uniqueid", "uuid", "pid", "guid", "commentid", "contentid"),
-    "space": (
-        *("space", "channel", "channelname", "channelid", "category", "categoryname", "categoryid", "forum"),
-        *("forumid", "forumname", "board", "boardname", "group", "groupname", "groupid", "theme", "list", "room"),
-        *("roomid", "community", "communityid", "subforum", "section", "team"),
-    ),
-    "kind": ("kind", "type", "posttype", "messagetype", "posttypeid", "contenttype"),
-    "title": ("title", "subject", "headline", "threadsubject", "betreff", "titel"),
-    "text": (
-        "text",
-        "body",
-        "message",
-        "content",
-        "post",
-        "posttext",
-        "messagetext",
-        "msg",
-        "description",
-        "raw",
-        "inhalt",
-    ),
-    "addressee": ("addressee", "recipient", "recipientid", "to", "touser", "target", "replytouser", "inreplytouser"),
-    "edited_at": (
-        "editedat",
-        "edited",
-        "updatedat",
-        "modified",
-        "modifiedat",
-        "lastedited",
-        "edittime",
-        "lasteditdate",
-    ),
-    "deleted_at": ("deletedat", "deleted", "removedat", "deletiondate"),
-    "accepted": ("accepted", "isaccepted", "isanswer", "bestanswer", "solution", "acceptedanswer", "solved"),
-    "likes": ("likes", "likecount", "nlikes", "upvotes", "kudos", "score", "reactions", "reactioncount"),
-    "attributes.role": ("role", "userrole", "platformrole", "usergroup", "rank"),
-    "attributes.job_title": ("job", "jobtitle", "position", "occupation", "businesstitle"),
-    "attributes.department": (
-        "department",
-        "dept",
-        "organization",
-        "organisation",
-        "division",
-        "businessunit",
-        "abteilung",
-    ),
-    "attributes.location": ("location", "country", "office", "site", "city", "standort"),
-}
+def read_words(text: str) -> dict[str, tuple[str, ...]]:
+    """Lines of ``meaning: word word``; a line that begins with spaces goes on with the one before.
+
+    Examples
+    --------
+    >>> read_words("space: channel board" + chr(10) + "  forum" + chr(10) + "title: subject")
+    {'space': ('channel', 'board', 'forum'), 'title': ('subject',)}
+    """
+    lines = text.strip().replace("\n ", " ").splitlines()
+    return {meaning: tuple(words.split()) for meaning, words in (line.split(": ") for line in lines)}
+
+
+_KINDS = """
+root: root question topic thread original op discussion first
+reply: reply response message post
+answer: answer solution
+comment: comment note
+"""
+KIND_WORDS: Mapping[str, str] = {word: kind for kind, words in read_words(_KINDS).items() for word in words}
+
+_HEADERS = """
+author: author authorid user userid username poster posterid sender senderid from fromuser createdby creator owner
+  ownerid person personid employee employeeid authorname postedby login userprincipalname autor verfasser auteur who
+  member
+created_at: createdat created date datetime time timestamp postedat posted posttime ts sentat creationdate createddate
+  dateline published publishedat datum eventdate createddatetime when postdate dateposted zeit unixtime
+thread: thread threadid topic topicid conversation conversationid discussion discussionid rootid threadtitle
+  topictitle tid thema questionid
+parent: parent parentid parentpostid inreplyto inreplytoid replyto replytoid replytoidpost replyid repliedtoid
+  parentmessageid parentpost replytopostid
+post_id: postid id messageid msgid uniqueid uuid pid guid commentid contentid
+space: space channel channelname channelid category categoryname categoryid forum forumid forumname board boardname
+  group groupname groupid theme list room roomid community communityid subforum section team
+kind: kind type posttype messagetype posttypeid contenttype
+title: title subject headline threadsubject betreff titel
+text: text body message content post posttext messagetext msg description raw inhalt
+addressee: addressee recipient recipientid to touser target replytouser inreplytouser
+edited_at: editedat edited updatedat modified modifiedat lastedited edittime lasteditdate
+deleted_at: deletedat deleted removedat deletiondate
+accepted: accepted isaccepted isanswer bestanswer solution acceptedanswer solved
+likes: likes likecount nlikes upvotes kudos score reactions reactioncount
+attributes.role: role userrole platformrole usergroup rank
+attributes.job_title: job jobtitle position occupation businesstitle
+attributes.department: department dept organization organisation division businessunit abteilung
+attributes.location: location country office site city standort
+"""
+SYNONYMS: Mapping[str, tuple[str, ...]] = read_words(_HEADERS)
+"""What headers of the usual exports mean, the likeliest word first; written as `plain_name` gives them."""
+
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _SAMPLE = 5_000
 _ENOUGH = 0.5
