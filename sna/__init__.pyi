@@ -38,7 +38,7 @@ from .forum import build_forum as build_forum
 from .forum import join_attribute as join_attribute
 from .forum import list_analyses as list_analyses
 from .forum import list_capabilities as list_capabilities
-from .forum import write_forum as write_forum
+from .canonical import write_forum as write_forum
 from .mixing.change import cross_role_change as cross_role_change
 from .mixing.change import find_change_date as find_change_date
 from .mixing.claims import cross_role_ladder as cross_role_ladder

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sna.canonical import read_canonical
 from sna.errors import ReadError
-from sna.forum import Forum, read_canonical
+from sna.forum import Forum
 
 _INSTALLED = Path(__file__).parent / "_example"
 _CHECKOUT = Path(__file__).parents[1] / "datasets" / "example"

@@ -7,21 +7,15 @@ every author the people table does not know, and writes what it could not use to
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import polars as pl
 
-from sna.errors import NotAnswerableError, ParameterError, ReadError, SchemaError
-from sna.schema import ANALYSES, CAPABILITIES, ISSUES, LEVELS, PEOPLE, TABLES, TIME, Table
-
-_SOURCE_FILE = "source.json"
-_ROOT_STEPS = 40
+from sna.admit import admit_tables
+from sna.errors import NotAnswerableError, ParameterError, SchemaError
+from sna.schema import ANALYSES, CAPABILITIES, GRADES, TABLES, TIME
 
 
 @dataclass(frozen=True)
@@ -214,8 +208,9 @@ def build_forum(
     Notes
     -----
     Repaired here, each with an issue: an unknown author or role holder becomes a placeholder person; a parent that
-    is missing, in another thread or part of a cycle is removed. Rejected here: a second row with the same key, a
-    mention or signal of a post that is not there, a row with a null in a required column.
+    is missing, in another thread or part of a cycle is removed, and so is a time of a year before 1900 or after 2199.
+    Rejected here: a second row with the same key, a mention or signal of a post that is not there, a row with a null
+    in a required column.
     """
     given = {
         "people": people,
@@ -228,43 +223,9 @@ def build_forum(
         "campaigns": campaigns,
     }
     source = source or Source("tables")
-    read = {name: 0 if frame is None else frame.height for name, frame in given.items()}
-    read.update(source.rows_read)
-    log: list[pl.DataFrame] = [] if issues is None else [conform(issues, ISSUES)]
-    tables = {name: _admit(given[name], TABLES[name], log) for name in TABLES}
-    for name in ("mentions", "signals"):
-        tables[name] = _keep_known_posts(tables[name], tables["posts"], name, log)
-    tables["posts"] = _mend_parents(tables["posts"], log)
-    tables["people"] = _add_placeholders(tables, log)
-    final = {name: _sorted(frame, TABLES[name]) for name, frame in tables.items()}
-    all_issues = _sorted(pl.concat([ISSUES.empty(), *log]), ISSUES)
-    return Forum(**final, source=replace(source, rows_read=read, capabilities=_levels(source)), issues=all_issues)
-
-
-def conform(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """Cast a frame to a table's columns and types, in order; fill defaults and missing optional columns.
-
-    Raises
-    ------
-    SchemaError
-        For a missing required column, an unknown column, a value that cannot be cast or is not allowed.
-    """
-    _check_columns(frame, table)
-    columns = []
-    for name, dtype in table.columns.items():
-        column = _cast(pl.col(name), frame.schema[name], dtype) if name in frame.columns else pl.lit(None, dtype)
-        default = table.defaults.get(name)
-        columns.append((column if default is None else column.fill_null(default)).alias(name))
-    try:
-        result = frame.select(columns)
-    except pl.exceptions.PolarsError as error:
-        raise SchemaError(
-            f"The {table.name} table needs the types {_types(table)}.",
-            got=f"A value cannot be cast: {str(error).splitlines()[0]}.",
-            hint="parse times and write ids as text before building the forum",
-        ) from error
-    _check_values(result, table)
-    return result
+    read = {name: 0 if frame is None else frame.height for name, frame in given.items()} | dict(source.rows_read)
+    tables, log = admit_tables(given, issues)
+    return Forum(**tables, source=replace(source, rows_read=read, capabilities=_stated(source)), issues=log)
 
 
 def join_attribute(
@@ -357,9 +318,9 @@ def list_analyses(forum: Forum) -> pl.DataFrame:
     """Which analyses the source can support: ``analysis, answerable (yes / partial / no), because``."""
     rows = []
     for analysis, needs in ANALYSES.items():
-        levels = {need: _known(forum, need) for need in needs}
-        worst = max(levels.values(), key=LEVELS.index)
-        because = "; ".join(f"{need}: {level}" for need, level in levels.items() if level != "yes")
+        grades = {need: _known(forum, need) for need in needs}
+        worst = max(grades.values(), key=GRADES.index)
+        because = "; ".join(f"{need}: {grade}" for need, grade in grades.items() if grade != "yes")
         rows.append((analysis, worst, because))
     return pl.DataFrame(rows, schema=["analysis", "answerable", "because"], orient="row")
 
@@ -371,230 +332,13 @@ def _known(forum: Forum, capability: str) -> str:
     return forum.supports(capability)
 
 
-def write_forum(forum: Forum, folder: str | Path) -> Path:
-    """Write the canonical Parquet folder: one file per table and ``source.json``. Same forum, same bytes.
-
-    Raises
-    ------
-    ReadError
-        When the folder cannot be written.
-    """
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        for name in [*TABLES, "issues"]:
-            getattr(forum, name).write_parquet(target / f"{name}.parquet", compression="zstd", statistics=False)
-        facts = {**forum.source.__dict__, "files": list(forum.source.files)}
-        facts["exported_at"] = forum.source.exported_at.isoformat() if forum.source.exported_at else None
-        (target / _SOURCE_FILE).write_text(json.dumps(facts, indent=1, sort_keys=True), encoding="utf-8")
-    except OSError as error:
-        raise ReadError(f"The folder {target} must be writable.", got=f"{error.strerror}.") from error
-    return target
-
-
-def read_canonical(folder: str | Path) -> Forum:
-    """Read a folder written by `write_forum`; equal to the forum that was written.
-
-    Raises
-    ------
-    ReadError
-        When a file is missing or damaged.
-    """
-    root = Path(folder)
-    try:
-        facts: dict[str, Any] = json.loads((root / _SOURCE_FILE).read_text(encoding="utf-8"))
-        tables = {name: pl.read_parquet(root / f"{name}.parquet") for name in [*TABLES, "issues"]}
-        exported = facts.pop("exported_at")
-        source = Source(
-            **{**facts, "files": tuple(facts["files"])},
-            exported_at=datetime.fromisoformat(exported) if exported else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise ReadError(
-            f"{root} should hold {_SOURCE_FILE} and one Parquet file per table, as `sna convert` writes them.",
-            got=f"{type(error).__name__}: {error}.",
-            hint="convert the export again",
-        ) from error
-    for name, frame in tables.items():
-        conform(frame, ISSUES if name == "issues" else TABLES[name])
-    return Forum(**tables, source=source)
-
-
-def make_issues(
-    table: str, reason: str, *, kind: str, n: int = 1, file: str = "", position: str = "", detail: str = ""
-) -> pl.DataFrame:
-    """One row for ``issues``; ``n`` rows of ``table`` are meant."""
-    row = {"table": table, "reason": reason, "kind": kind, "file": file, "position": position}
-    return conform(pl.DataFrame([{**row, "n": n, "detail": detail}]), ISSUES)
-
-
-def _types(table: Table) -> str:
-    return ", ".join(f"{name}: {dtype}" for name, dtype in table.columns.items())
-
-
-def _check_columns(frame: pl.DataFrame, table: Table) -> None:
-    needed = [name for name in table.required if name not in table.defaults]
-    missing = [name for name in needed if name not in frame.columns]
-    unknown = [name for name in frame.columns if name not in table.columns]
-    found = "Found: " + ", ".join(repr(name) for name in frame.columns) + "."
-    if missing:
-        example = f'columns={{"{missing[0]}": "<your column>"}}'
-        raise SchemaError(
-            f"The {table.name} table has no column {', '.join(map(repr, missing))}.", got=found, hint=example
-        )
-    if unknown:
-        raise SchemaError(
-            f"The {table.name} table has the columns {', '.join(table.columns)}.",
-            got=f"Unknown: {', '.join(map(repr, unknown))}.",
-            hint="drop them, or turn people's facts into rows of the roles table",
-        )
-
-
-def _cast(column: pl.Expr, have: pl.DataType, want: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    if want == TIME and have == pl.String:
-        return column.str.to_datetime(time_unit="us", time_zone="UTC", strict=True)
-    if want == TIME and isinstance(have, pl.Datetime):
-        zoned = column.dt.replace_time_zone("UTC") if have.time_zone is None else column.dt.convert_time_zone("UTC")
-        return zoned.cast(TIME)
-    return column.cast(want)
-
-
-def _check_values(frame: pl.DataFrame, table: Table) -> None:
-    for name, allowed in table.values.items():
-        wrong = frame.filter(~pl.col(name).is_in(allowed))[name].unique().sort().head(5).to_list()
-        if wrong:
-            raise SchemaError(f"{table.name}.{name} is one of {', '.join(allowed)}.", got=f"Found: {wrong}.")
-
-
-def _admit(frame: pl.DataFrame | None, table: Table, log: list[pl.DataFrame]) -> pl.DataFrame:
-    """Conform, then reject rows with a null where a value is required and second rows with the same key."""
-    if frame is None:
-        return table.empty()
-    rows = conform(frame, table)
-    complete = pl.all_horizontal(pl.col(name).is_not_null() for name in table.required)
-    rows = _split(rows, complete, table, "missing_value", log)
-    if table.key and rows.select(table.key).is_duplicated().any():
-        ordered = rows.sort(rows.columns, nulls_last=True)  # which of two rows stays must not depend on row order
-        rows = _split(ordered, pl.struct(table.key).is_first_distinct(), table, "duplicate_id", log)
-    return rows
-
-
-def _split(frame: pl.DataFrame, keep: pl.Expr, table: Table, reason: str, log: list[pl.DataFrame]) -> pl.DataFrame:
-    marked = frame.with_columns(keep.alias("_keep"))
-    if marked["_keep"].all():
-        return frame
-    lost = marked.filter(~pl.col("_keep"))
-    id_column = next(iter(table.columns))
-    log.append(
-        lost.select(
-            pl.lit(table.name).alias("table"),
-            pl.lit(reason).alias("reason"),
-            pl.lit("rejected").alias("kind"),
-            (pl.lit(f"{id_column} ") + pl.col(id_column).fill_null("(none)")).alias("position"),
-        ).pipe(conform, ISSUES)
-    )
-    return marked.filter("_keep").drop("_keep")
-
-
-def _keep_known_posts(frame: pl.DataFrame, posts: pl.DataFrame, name: str, log: list[pl.DataFrame]) -> pl.DataFrame:
-    known = pl.col("post_id").is_in(posts["post_id"].implode())
-    return _split(frame, known, TABLES[name], "unknown_post", log)
-
-
-def _mend_parents(posts: pl.DataFrame, log: list[pl.DataFrame]) -> pl.DataFrame:
-    """Remove parents that are missing, in another thread, or part of a cycle."""
-    if posts["parent_id"].null_count() == posts.height:
-        return posts
-    parents = posts.select(pl.col("post_id").alias("parent_id"), pl.col("thread_id").alias("_thread"))
-    joined = posts.select("post_id", "parent_id", "thread_id").join(
-        parents, on="parent_id", how="left", maintain_order="left"
-    )
-    reason = (
-        pl.when(pl.col("parent_id").is_null())
-        .then(None)
-        .when(pl.col("_thread").is_null())
-        .then(pl.lit("parent_missing"))
-        .when(pl.col("_thread") != pl.col("thread_id"))
-        .then(pl.lit("parent_in_other_thread"))
-    )
-    reasons = joined.select(reason.cast(pl.String).alias("reason"))["reason"]
-    kept = posts.with_columns(pl.when(reasons.is_null()).then(pl.col("parent_id")).alias("parent_id"))
-    cyclic = _in_cycle(kept)
-    reasons = pl.select(pl.when(cyclic).then(pl.lit("parent_cycle")).otherwise(reasons).alias("reason"))["reason"]
-    if reasons.null_count() == posts.height:
-        return posts
-    mended = posts.with_columns(
-        pl.when(reasons.is_null()).then(pl.col("parent_id")).alias("parent_id"),
-        pl.when(reasons.is_null()).then(pl.col("parent_basis")).otherwise(pl.lit("none")).alias("parent_basis"),
-    )
-    log.append(
-        posts.with_columns(reasons.alias("reason"))
-        .filter(pl.col("reason").is_not_null())
-        .select(
-            pl.lit("posts").alias("table"),
-            "reason",
-            pl.lit("repaired").alias("kind"),
-            (pl.lit("post_id ") + pl.col("post_id")).alias("position"),
-            (pl.lit("parent ") + pl.col("parent_id")).alias("detail"),
-        )
-        .pipe(conform, ISSUES)
-    )
-    return mended
-
-
-def _in_cycle(posts: pl.DataFrame) -> pl.Series:
-    """Rows whose chain of parents never ends, found by pointer doubling over row numbers."""
-    size = posts.height
-    rows = posts.select(pl.col("post_id").alias("parent_id")).with_row_index("_parent")
-    parent = (
-        posts.select("parent_id")
-        .join(rows, on="parent_id", how="left", maintain_order="left")["_parent"]
-        .fill_null(size)
-        .to_numpy()
-    )
-    jump = np.append(parent, size).astype(np.int64)
-    for _ in range(_ROOT_STEPS):
-        if (jump == size).all():
-            break
-        jump = jump[jump]
-    stuck = jump[:size] != size
-    on_cycle = np.zeros(size + 1, dtype=bool)
-    on_cycle[jump[:size][stuck]] = True
-    return pl.Series(on_cycle[:size])
-
-
-def _add_placeholders(tables: Mapping[str, pl.DataFrame], log: list[pl.DataFrame]) -> pl.DataFrame:
-    """Make a person for every id that is used but not in ``people``."""
-    people = tables["people"]
-    columns = [tables["posts"]["author_id"]]
-    columns += [tables[name]["person_id"] for name in ("roles", "mentions", "signals", "events", "memberships")]
-    used = pl.concat([column.drop_nulls().unique().alias("person_id") for column in columns]).unique()
-    missing = used.filter(~used.is_in(people["person_id"].implode())).sort()
-    if missing.is_empty():
-        return people
-    log.append(
-        pl.select(
-            pl.lit("people").alias("table"),
-            pl.lit("not_in_people").alias("reason"),
-            pl.lit("repaired").alias("kind"),
-            (pl.lit("person_id ") + missing).alias("position"),
-        ).pipe(conform, ISSUES)
-    )
-    added = missing.to_frame().with_columns(pl.lit(True).alias("placeholder"))
-    return pl.concat([people, conform(added, PEOPLE)])
-
-
-def _sorted(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    return frame.sort(list(table.sort), nulls_last=True, maintain_order=True)
-
-
-def _levels(source: Source) -> dict[str, str]:
-    levels = {name: source.capabilities.get(name, "no") for name in CAPABILITIES}
+def _stated(source: Source) -> dict[str, str]:
+    stated = {name: source.capabilities.get(name, "no") for name in CAPABILITIES}
     unknown = sorted(set(source.capabilities) - set(CAPABILITIES))
-    wrong = sorted(set(levels.values()) - set(LEVELS))
+    wrong = sorted(set(stated.values()) - set(GRADES))
     if unknown or wrong:
         raise SchemaError(
-            f"Capabilities are {', '.join(CAPABILITIES)}, each {' / '.join(LEVELS)}.",
+            f"Capabilities are {', '.join(CAPABILITIES)}, each {' / '.join(GRADES)}.",
             got=f"Got {unknown + wrong}.",
         )
-    return levels
+    return stated

@@ -183,7 +183,8 @@ CAPABILITIES: Mapping[str, str] = {
     "text": "the words of the posts",
     "exact_times": "times to the second or better (partial: to the day)",
 }
-LEVELS = ("yes", "partial", "no")
+GRADES = ("yes", "partial", "no")
+"""How far a source has a capability."""
 
 ANALYSES: Mapping[str, tuple[str, ...]] = {
     "who are the champions": ("threads",),

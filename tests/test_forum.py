@@ -1,5 +1,7 @@
 """The Forum is validated once, at the door."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
@@ -120,3 +122,13 @@ def test_a_damaged_canonical_folder_is_a_read_error(six, tmp_path):
     (tmp_path / "people.parquet").write_bytes(b"nothing")
     with pytest.raises(sna.ReadError, match="convert the export again"):
         sna.read_forum(tmp_path)
+
+
+def test_years_that_cannot_be_are_mended_at_the_door_and_said():
+    times = pl.Series(["0001-01-01T00:00:00Z", "2024-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]).str.to_datetime()
+    posts = pl.DataFrame({"post_id": ["a", "b", "c"], "thread_id": "t", "author_id": "p", "created_at": times})
+    forum = sna.build_forum(posts=posts)
+    assert forum.period == (datetime(2024, 1, 1, tzinfo=UTC),) * 2
+    told = forum.issues.filter(pl.col("reason") == "impossible_time").select("kind", "position", "detail").rows()
+    assert told == [("repaired", "post_id a", "created_at: the year 1"),
+                    ("repaired", "post_id c", "created_at: the year 9999")]  # fmt: skip

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import polars as pl
 
+from sna.admit import make_issues
 from sna.errors import ParameterError
 from sna.formats.frames import load_frame
-from sna.forum import Forum, Source, build_forum, make_issues
+from sna.forum import Forum, Source, build_forum
 from sna.people.names import email_key, name_key, name_likeness, name_parts
 from sna.schema import CAPABILITIES, ISSUES, PEOPLE, TABLES
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from sna.forum import Forum, build_forum, make_issues
+from sna.admit import make_issues
+from sna.forum import Forum, build_forum
 from sna.people.names import name_key
 from sna.people.org import OrgData, check_match_on
 from sna.schema import ISSUES, TABLES

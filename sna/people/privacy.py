@@ -12,9 +12,10 @@ from pathlib import Path
 
 import polars as pl
 
+from sna.admit import make_issues
 from sna.errors import ParameterError
 from sna.formats.files import write_whole
-from sna.forum import Forum, build_forum, make_issues
+from sna.forum import Forum, build_forum
 from sna.people.masking import Masker, build_masker, mask_column, sample_texts
 from sna.schema import TABLES
 

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
+from sna.admit import list_issues
 from sna.errors import ReadError
 from sna.formats.container import Container
 from sna.formats.json import WHOLE_BYTES, json_chunks, parse_json
@@ -165,10 +166,8 @@ class Collector:
             for file, n in rows.group_by("_file").len().iter_rows():
                 self.withhold(table, reason, file=file, n=n)
             return
-        words = {"table": table, "reason": reason, "kind": kind, "detail": detail}
-        told = {name: pl.lit(word) if isinstance(word, str) else word for name, word in words.items()}
-        issues = rows.select(**told, file="_file", position="_at", n=pl.lit(1, pl.Int64)).select(list(ISSUES.columns))
-        issues = issues.with_columns(pl.col("detail").cast(pl.String).str.slice(0, 200).fill_null(""))
+        place = {"file": pl.col("_file"), "position": pl.col("_at")}
+        issues = list_issues(rows, table=table, reason=reason, kind=kind, detail=detail, **place)
         self._read[table] += int((issues["kind"] == "rejected").sum())
         self._issue_chunks.append(issues)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from sna.canonical import read_canonical
 from sna.errors import FormatError, ParameterError, ReadError
 from sna.formats.container import Container, open_container
-from sna.forum import Forum, read_canonical
+from sna.forum import Forum
 from sna.readers.collect import Reader, ReadOptions
 
 _MODULES: tuple[str, ...] = (

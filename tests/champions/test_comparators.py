@@ -94,12 +94,12 @@ def test_memberships_and_views_are_chances_where_they_are_known(six):
         {"person_id": ["eve", "eve"], "space": ["help", "help"], "valid_from": [day(0), day(1)]},
     ).with_columns(valid_to=pl.lit(None, pl.Datetime("us", "UTC")))
     people = six.people.with_columns(joined_at=pl.lit(day(0)))
-    forum = dataclasses.replace(six, memberships=sna.forum.conform(inside, sna.schema.MEMBERSHIPS), people=people)
+    forum = dataclasses.replace(six, memberships=sna.admit.conform(inside, sna.schema.MEMBERSHIPS), people=people)
     assert list_opportunities(forum)[0] == "memberships"
     helping = build_helping(forum)
     assert dict(count_chances(forum, helping).select("person_id", "n_chances").rows())["eve"] == 2.0
     views = pl.DataFrame({"person_id": ["eve"], "kind": ["view"], "at": [day(3)], "n": [7]})
-    forum = dataclasses.replace(forum, events=sna.forum.conform(views, sna.schema.EVENTS))
+    forum = dataclasses.replace(forum, events=sna.admit.conform(views, sna.schema.EVENTS))
     assert list_opportunities(forum)[0] == "reads"
     assert dict(count_chances(forum, helping).select("person_id", "n_chances").rows())["eve"] == 7.0
     with pytest.raises(sna.SnaError, match="recorded per person"):

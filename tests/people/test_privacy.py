@@ -53,7 +53,7 @@ def chatty():
         events=events,
         memberships=memberships,
         mentions=mentions,
-        issues=sna.forum.make_issues("posts", "odd", kind="note", position="person ann@x.org", detail="Ann Lee"),
+        issues=sna.admit.make_issues("posts", "odd", kind="note", position="person ann@x.org", detail="Ann Lee"),
     )
 
 

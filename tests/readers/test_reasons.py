@@ -28,7 +28,7 @@ def words(node):
 def written():
     """``(file, reason)`` of every call that logs an issue with a reason written there."""
     tables = set(sna.schema.TABLES)
-    for path in (*SOURCES, PACKAGE / "forum.py"):
+    for path in (*SOURCES, PACKAGE / "admit.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
@@ -48,7 +48,7 @@ def test_every_reason_a_reader_writes_is_in_the_vocabulary():
 
 def test_the_vocabulary_holds_no_word_that_is_not_used():
     source = "\n".join(path.read_text() for path in SOURCES if path.name != "reasons.py")
-    source += (PACKAGE / "forum.py").read_text()
+    source += (PACKAGE / "admit.py").read_text()
     unused = [
         word for word in REASONS if not any(f"{quote}{word.removesuffix('*')}" in source for quote in ('"', "f'"))
     ]

@@ -320,11 +320,38 @@ def test_a_missing_file_and_something_that_is_no_table():
         (["2024-03-31 02:30"], {"timezone": "Europe/Berlin"}, "2024-03-31 01:30:00"),
         (["01-May-2024 10:00:00"], {"time_format": "%d-%b-%Y %H:%M:%S"}, "2024-05-01 10:00:00"),
         (["175928847299117063"], {"time_format": "snowflake"}, "2016-04-30 11:18:25"),
+        (["2024-10-27 02:30"], {"timezone": "Europe/Berlin"}, "2024-10-27 00:30:00"),
+        (["05/06/15 05:52"], {"time_format": "dmy"}, "2015-06-05 05:52:00"),
+        (["05/06/15 05:52"], {"time_format": "mdy"}, "2015-05-06 05:52:00"),
+        (["31.12.99 23:59", "31/12/99 23:59:00"], {}, "1999-12-31 23:59:00"),
+        (["45413,5"], {"time_format": "excel"}, "2024-05-01 12:00:00"),
+        (["Wed, 01 May 2024 12:00:00 +0200"], {"timezone": "Europe/Berlin"}, "2024-05-01 10:00:00"),
+        (["May 1, 2024 10:00 AM", "1 May 2024 10:00", "2024/5/1 10:00"], {}, "2024-05-01 10:00:00"),
     ],
 )
 def test_times_in_all_their_clothes(values, options, expected):
     times = parse_times(pl.Series(values), **options)
     assert times.dt.strftime("%Y-%m-%d %H:%M:%S").unique().to_list() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        (["05/06/15 05:52"], {"time_format": "%d/%m/%Y %H:%M"}),
+        ([datetime(9999, 12, 31, tzinfo=UTC)], {}),
+        ([datetime(1, 1, 1)], {"timezone": "Asia/Tokyo"}),
+        (["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"], {}),
+    ],
+)
+def test_impossible_years_are_not_read(values, options):
+    assert parse_times(pl.Series(values), **options).null_count() == len(values)
+
+
+def test_a_time_of_an_impossible_year_is_never_silent():
+    frame = pl.DataFrame({"who": ["ann", "bob"], "when": ["05/06/15", "05/06/2015"]})
+    forum = sna.read_table(frame, columns={"author": "who", "created_at": "when"}, time_format="%d/%m/%Y")
+    assert forum.posts["created_at"].dt.year().to_list() == [2015, None]
+    assert reasons(forum) == {"bad_time": 1}
 
 
 @pytest.mark.parametrize("values", [["3/4/2024"], ["13/1/2024", "1/13/2024"], [5, 6], ["2020"]])

@@ -60,7 +60,7 @@ def test_weeks_without_a_post_are_there(six):
     later = pl.DataFrame(
         {"post_id": ["z"], "thread_id": ["z"], "author_id": ["ann"], "created_at": [day(40)], "kind": ["root"]}
     )
-    posts = pl.concat([six.posts, sna.forum.conform(later, sna.schema.POSTS)])
+    posts = pl.concat([six.posts, sna.admit.conform(later, sna.schema.POSTS)])
     forum = sna.build_forum(posts=posts, people=six.people, roles=six.roles)
     assert activity.weekly_activity(forum)["n_posts"].to_list() == [6, 2, 0, 0, 0, 1]
 

@@ -13,7 +13,7 @@ import yaml
 from sna.errors import SchemaError, SnaError
 from sna.formats.times import check_time_format
 from sna.readers.mapping.compute import STEPS, TEXT_TYPES, TIME_TYPES
-from sna.schema import CAPABILITIES, LEVELS, TABLES, Table
+from sna.schema import CAPABILITIES, GRADES, TABLES, Table
 
 _PATTERN_LENGTH = 500
 _MAX_BYTES = 1024**2
@@ -257,7 +257,7 @@ _MAPPING = _fields(
     {
         "name": _name,
         **dict.fromkeys(("title", "version", "notes", "recognise", "coverage"), _any),
-        "capabilities": _fields(dict.fromkeys(CAPABILITIES, _words(*LEVELS))),
+        "capabilities": _fields(dict.fromkeys(CAPABILITIES, _words(*GRADES))),
         "settings": _fields(_SETTINGS),
         **{name: _many(_rule(table), alone=False) for name, table in TABLES.items()},
     },
