@@ -14,6 +14,7 @@ from . import simulate as simulate
 from . import stats as stats
 from . import talk as talk
 from . import vitality as vitality
+from .canonical import write_forum as write_forum
 from .champions.comparators import COMPARATORS as COMPARATORS
 from .champions.evidence import champion_evidence as champion_evidence
 from .champions.find import champion_fairness as champion_fairness
@@ -38,7 +39,6 @@ from .forum import build_forum as build_forum
 from .forum import join_attribute as join_attribute
 from .forum import list_analyses as list_analyses
 from .forum import list_capabilities as list_capabilities
-from .canonical import write_forum as write_forum
 from .mixing.change import cross_role_change as cross_role_change
 from .mixing.change import find_change_date as find_change_date
 from .mixing.claims import cross_role_ladder as cross_role_ladder
