@@ -16,6 +16,7 @@ import polars as pl
 from sna.admit import admit_tables
 from sna.errors import NotAnswerableError, ParameterError, SchemaError
 from sna.schema import ANALYSES, CAPABILITIES, GRADES, TABLES, TIME
+from sna.types import Frame, as_polars
 
 
 @dataclass(frozen=True)
@@ -178,23 +179,24 @@ class Forum:
 
 def build_forum(
     *,
-    posts: pl.DataFrame | None = None,
-    people: pl.DataFrame | None = None,
-    roles: pl.DataFrame | None = None,
-    mentions: pl.DataFrame | None = None,
-    signals: pl.DataFrame | None = None,
-    events: pl.DataFrame | None = None,
-    memberships: pl.DataFrame | None = None,
-    campaigns: pl.DataFrame | None = None,
+    posts: Frame | None = None,
+    people: Frame | None = None,
+    roles: Frame | None = None,
+    mentions: Frame | None = None,
+    signals: Frame | None = None,
+    events: Frame | None = None,
+    memberships: Frame | None = None,
+    campaigns: Frame | None = None,
     source: Source | None = None,
-    issues: pl.DataFrame | None = None,
+    issues: Frame | None = None,
 ) -> Forum:
     """Validate tables and join them into a Forum. Nothing is dropped without a row in ``issues``.
 
     Parameters
     ----------
     posts, people, ...
-        Polars frames with the columns of `sna.schema`; missing optional columns are filled, extra ones refused.
+        Tables (polars, pandas, Arrow) with the columns of `sna.schema`; missing optional columns are filled, extra
+        ones refused.
     source
         Platform and capabilities. ``rows_read`` is filled from the tables where the reader did not say.
     issues
@@ -212,7 +214,7 @@ def build_forum(
     Rejected here: a second row with the same key, a mention or signal of a post that is not there, a row with a null
     in a required column.
     """
-    given = {
+    tables_given = {
         "people": people,
         "roles": roles,
         "posts": posts,
@@ -222,15 +224,16 @@ def build_forum(
         "memberships": memberships,
         "campaigns": campaigns,
     }
+    given = {name: None if table is None else as_polars(table) for name, table in tables_given.items()}
     source = source or Source("tables")
     read = {name: 0 if frame is None else frame.height for name, frame in given.items()} | dict(source.rows_read)
-    tables, log = admit_tables(given, issues)
+    tables, log = admit_tables(given, None if issues is None else as_polars(issues))
     return Forum(**tables, source=replace(source, rows_read=read, capabilities=_stated(source)), issues=log)
 
 
 def join_attribute(
     forum: Forum,
-    frame: pl.DataFrame,
+    frame: Frame,
     *,
     by: str = "role",
     person: str = "person_id",
@@ -242,7 +245,7 @@ def join_attribute(
     Parameters
     ----------
     forum, frame
-        Roles are taken from the forum; row order of ``frame`` is kept.
+        Roles are taken from the forum; row order of ``frame`` (polars, pandas, Arrow) is kept.
     by
         Attribute, such as "role" or "department".
     person, at
@@ -270,6 +273,7 @@ def join_attribute(
         .rename({"person_id": "_person", "valid_from": "_from", "valid_to": "_to", "value": "_value"})
     )
     moment = forum.observed_until or datetime.max.replace(tzinfo=UTC)
+    frame = as_polars(frame)
     rows = frame.select(
         pl.col(person).alias("_person"),
         (pl.col(at) if at is not None else pl.lit(moment)).cast(TIME).fill_null(moment).alias("_at"),

@@ -21,7 +21,7 @@ from sna.forum import Forum
 from sna.stats.inference import wilson_interval
 from sna.stats.ranks import find_top_set, rank_sets, rate_scale
 from sna.stats.shrinkage import select_by_local_fdr
-from sna.types import Moment
+from sna.types import Frame, Moment, as_polars
 
 _MIN_PEOPLE = 10
 _MIN_HELPS = 30
@@ -293,7 +293,7 @@ def champion_stability(
 
 
 def champion_fairness(
-    champions: pl.DataFrame, forum: Forum, *, by: Sequence[str] = ("role", "level", "location"), level: float = 0.95
+    champions: Frame, forum: Forum, *, by: Sequence[str] = ("role", "level", "location"), level: float = 0.95
 ) -> pl.DataFrame:
     """Selection rate by role, level, location and tenure, with Wilson intervals.
 
@@ -314,7 +314,7 @@ def champion_fairness(
     When it misleads: a difference between groups can be real, or come from chances that were measured worse for one
     group. Groups of fewer than 10 people should not be published.
     """
-    people = champions.select("person_id", "selected", "tenure_weeks")
+    people = as_polars(champions).select("person_id", "selected", "tenure_weeks")
     rows = []
     for name in by:
         if has_attribute(forum, name):

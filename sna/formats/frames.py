@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import orjson
 import polars as pl
 
@@ -18,6 +17,7 @@ from sna.errors import FormatError, ParameterError, ReadError
 from sna.formats.container import Container, open_container
 from sna.formats.csv import ANY, Dialect, load_csv
 from sna.formats.loaded import Loaded, list_problems
+from sna.types import Frame, as_polars
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
@@ -26,13 +26,13 @@ _BLANK = _BOM + b" \t\r\n"
 _BINARY = (b"SQLite format 3", b"%PDF", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\x7fELF")
 
 
-def load_frame(data: object, dialect: Dialect = ANY) -> Loaded:
+def load_frame(data: Frame | str | Path, dialect: Dialect = ANY) -> Loaded:
     """Load a path (CSV, TSV, JSONL, JSON, Parquet; packed or not) or any DataFrame.
 
     Parameters
     ----------
     data
-        A path, a polars frame, or any object that speaks the Arrow PyCapsule or the narwhals protocol.
+        A path, or a table: see `sna.types.Frame`.
     dialect
         Of a text file; found out by default. Without a header the columns are ``column_1``, ``column_2``...
 
@@ -44,7 +44,7 @@ def load_frame(data: object, dialect: Dialect = ANY) -> Loaded:
     if isinstance(data, str | Path):
         with open_container(data) as container:
             return load_member(container, _only_table(container), dialect=dialect)
-    return Loaded(_from_dataframe(data), "")
+    return Loaded(as_polars(data), "")
 
 
 def load_member(container: Container, name: str, *, dialect: Dialect = ANY) -> Loaded:
@@ -162,35 +162,3 @@ def _json_text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else json.dumps(value, default=str, sort_keys=True)
-
-
-def _from_dataframe(data: object) -> pl.DataFrame:
-    if isinstance(data, pl.DataFrame):
-        return data
-    if isinstance(data, pl.LazyFrame):
-        return data.collect()
-    try:
-        frame = nw.from_native(data, eager_only=True)  # type: ignore[call-overload]
-    except TypeError:
-        if hasattr(data, "__arrow_c_stream__"):
-            return pl.DataFrame(data)
-        raise ParameterError(
-            "data is a path or a DataFrame (polars, pandas, pyarrow, anything with the Arrow PyCapsule protocol).",
-            got=f"Got {type(data).__name__}.",
-        ) from None
-    return pl.DataFrame([_column(frame[name]) for name in frame.columns])
-
-
-def _column(values: nw.Series) -> pl.Series:
-    """One column through plain Python values, so that no Arrow library is needed."""
-    if values.dtype == nw.Datetime and values.dtype.time_zone is not None:  # type: ignore[attr-defined]
-        values = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return pl.Series(str(values.name), values.to_numpy()).dt.replace_time_zone("UTC")
-    if values.dtype == nw.Datetime or values.dtype.is_float():
-        return pl.Series(str(values.name), values.to_numpy(), nan_to_null=True)
-    missing = values.is_null().to_list()
-    cells = [None if gone else value for value, gone in zip(values.to_list(), missing, strict=True)]
-    if values.dtype in (nw.Object, nw.Categorical, nw.Enum, nw.String):
-        cells = [cell if cell is None or isinstance(cell, str) else _json_text(cell) for cell in cells]
-        return pl.Series(str(values.name), cells, dtype=pl.String)
-    return pl.Series(str(values.name), cells)

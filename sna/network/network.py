@@ -28,6 +28,7 @@ from sna.network.pack import Packed, pack_edges
 from sna.schema import TIME
 from sna.talk.interactions import EDGE_RULES, LEFT_OUT, check_kinds, sift_interactions
 from sna.talk.windows import make_window
+from sna.types import Frame, as_polars
 
 Window = tuple[datetime | None, datetime | None]
 _BATCH = 1_000_000
@@ -127,6 +128,8 @@ class Network:
     def to_networkx(self, *, labels: Mapping[str, str] | None = None) -> nx.DiGraph:
         """A ``networkx.DiGraph`` with people's attributes and the tie attribute ``weight``.
 
+        What is not known of a person is no attribute there, so that networkx's own writers take the graph.
+
         Examples
         --------
         >>> network = network_from_edges(pl.DataFrame({"source": ["b", "b"], "target": ["a", "a"]}))
@@ -136,7 +139,8 @@ class Network:
         people, ties = self.to_polars(labels=labels)
         graph = nx.DiGraph()
         for row in people.iter_rows(named=True):
-            graph.add_node(row.pop("person_id"), **row)
+            person = row.pop("person_id")
+            graph.add_node(person, **{name: value for name, value in row.items() if value is not None})
         graph.add_weighted_edges_from(ties.iter_rows())
         return graph
 
@@ -249,17 +253,15 @@ def build_network(
     return Network(people, window, used, reply_rule, left_out, packed.n_edges, packed)
 
 
-def network_from_edges(
-    edges: pl.DataFrame | pl.LazyFrame | str | Path, *, people: pl.DataFrame | None = None
-) -> Network:
+def network_from_edges(edges: Frame | str | Path, *, people: Frame | None = None) -> Network:
     """Sum any table of edges into a network.
 
     Parameters
     ----------
     edges
-        ``source, target`` and, if there are weights, ``weight`` (positive); ids are text or integers. A frame, a lazy
-        frame, or the path of a Parquet file; the last two are read in pieces, so that tens of millions of rows need
-        little more than eight bytes each.
+        ``source, target`` and, if there are weights, ``weight`` (positive); ids are text or integers. A table (polars,
+        pandas, Arrow), a polars LazyFrame or the path of a Parquet file; the last two are read in pieces, so that tens
+        of millions of rows need little more than eight bytes each.
     people
         ``person_id`` and any attributes. People without an edge are kept; people it does not list are added.
 
@@ -280,7 +282,7 @@ def network_from_edges(
     Network (edges): 3 people, 1 of them without a tie; ties: 1, from 2 interactions;
     left out: 1 self.
     """
-    listed = None if people is None else _check_people(people)
+    listed = None if people is None else _check_people(as_polars(people))
     packed = pack_edges(_batches(edges), extra_ids=None if listed is None else listed["person_id"])
     everybody = packed.ids.to_frame()
     if listed is not None:
@@ -326,9 +328,9 @@ def _complete(people: pl.DataFrame) -> pl.DataFrame:
     return people.with_columns(pl.col("opt_out").cast(pl.Boolean).fill_null(False))
 
 
-def _batches(edges: pl.DataFrame | pl.LazyFrame | str | Path) -> Iterator[pl.DataFrame]:
-    if isinstance(edges, pl.DataFrame):
-        yield from edges.iter_slices(_BATCH)
+def _batches(edges: Frame | str | Path) -> Iterator[pl.DataFrame]:
+    if not isinstance(edges, pl.LazyFrame | str | Path):
+        yield from as_polars(edges).iter_slices(_BATCH)
         return
     lazy = edges if isinstance(edges, pl.LazyFrame) else pl.scan_parquet(edges)
     wanted = [name for name in ("source", "target", "weight") if name in lazy.collect_schema()]

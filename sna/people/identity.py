@@ -23,6 +23,7 @@ from sna.formats.frames import load_frame
 from sna.forum import Forum, Source, build_forum
 from sna.people.names import email_key, name_key, name_likeness, name_parts
 from sna.schema import CAPABILITIES, ISSUES, PEOPLE, TABLES
+from sna.types import Frame
 
 EXTERNAL_IDS = (
     "employee_id",
@@ -80,7 +81,7 @@ class _Clusters:
 def merge_forums(
     forums: Sequence[Forum],
     *,
-    overrides: str | Path | pl.DataFrame | None = None,
+    overrides: Frame | str | Path | None = None,
     labels: Sequence[str] | None = None,
 ) -> Forum:
     """Join several forums into one; the order in which they are given does not matter.
@@ -280,7 +281,7 @@ def _join_by_key(clusters: _Clusters, pairs: Iterable[tuple[str | None, str]], m
             clusters.join(accounts[0], other, method=method)
 
 
-def _read_overrides(overrides: str | Path | pl.DataFrame | None) -> list[tuple[str, str, str]]:
+def _read_overrides(overrides: Frame | str | Path | None) -> list[tuple[str, str, str]]:
     if overrides is None:
         return []
     frame = load_frame(overrides).frame

@@ -24,6 +24,7 @@ from sna.people.scim import is_scim, load_scim
 from sna.readers.collect import Collector
 from sna.readers.tables.cells import pick_columns, read_times
 from sna.schema import ROLES, TIME
+from sna.types import Frame
 
 _NOBODY = (
     *("", "(blank)", "blank", "vacant", "no_manager", "tbd", "tba", "n/a", "na", "none", "null", "-", "#n/a", "open"),
@@ -90,7 +91,7 @@ class _Table:
 
 
 def read_org(
-    data: object,
+    data: Frame | str | Path,
     *,
     columns: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
@@ -173,7 +174,7 @@ def read_org(
     )
 
 
-def _load(data: object, *, sep: str | None, encoding: str | None) -> Loaded:
+def _load(data: Frame | str | Path, *, sep: str | None, encoding: str | None) -> Loaded:
     if isinstance(data, str | Path):
         with open_container(data) as container:
             users = [name for name in container.names if name.lower().endswith((".json", ".jsonl"))]

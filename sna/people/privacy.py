@@ -18,6 +18,7 @@ from sna.formats.files import write_whole
 from sna.forum import Forum, build_forum
 from sna.people.masking import Masker, build_masker, mask_column, sample_texts
 from sna.schema import TABLES
+from sna.types import Frame, as_polars
 
 _KEY_BYTES = 16
 _DIGITS = 12
@@ -227,7 +228,7 @@ def _shapes(before: str, character: str) -> bool:
     return character == _NON_JOINER and unicodedata.category(before) == "Lo"
 
 
-def write_csv_safely(frame: pl.DataFrame, path: str | Path) -> Path:
+def write_csv_safely(frame: Frame, path: str | Path) -> Path:
     """Write a CSV that a spreadsheet cannot mistake for formulas.
 
     Text (and column names) starting with ``= + - @ | %``, a tab or a line break, also behind blanks, semicolons or
@@ -244,7 +245,7 @@ def write_csv_safely(frame: pl.DataFrame, path: str | Path) -> Path:
     ReadError
         When the file cannot be written.
     """
-    target = Path(path)
+    target, frame = Path(path), as_polars(frame)
     safe = frame.with_columns(
         pl.col(name).cast(pl.String).map_elements(_neutralise, return_dtype=pl.String)
         for name, dtype in frame.schema.items()

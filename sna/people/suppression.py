@@ -10,7 +10,7 @@ import polars as pl
 from scipy.optimize import linprog
 
 from sna.errors import ParameterError, SchemaError
-from sna.types import Bools, Floats, Ints
+from sna.types import Bools, Floats, Frame, Ints, as_polars
 
 SMALLEST_GROUP = 10
 FLOOR = 5
@@ -30,7 +30,7 @@ class _Grid:
 
 
 def suppress_small_groups(
-    frame: pl.DataFrame,
+    frame: Frame,
     *,
     by: str | Sequence[str],
     n: str = "n_people",
@@ -84,7 +84,7 @@ def suppress_small_groups(
     >>> suppress_small_groups(table, by="role").rows()
     [('HR', None, 'small'), ('IT', None, 'complementary'), ('Sales', 40, '')]
     """
-    names = [by] if isinstance(by, str) else list(by)
+    frame, names = as_polars(frame), [by] if isinstance(by, str) else list(by)
     _check_suppression(frame, names, n, smallest)
     row, column, counts = _spread(frame, names, n)
     cell = counts[row, column]
@@ -127,8 +127,8 @@ def _totals(
 
 
 def audit_suppression(
-    counts: pl.DataFrame,
-    published: pl.DataFrame,
+    counts: Frame,
+    published: Frame,
     *,
     by: str | Sequence[str],
     n: str = "n_people",
@@ -158,7 +158,7 @@ def audit_suppression(
     >>> audit_suppression(table, suppress_small_groups(table, by="role"), by="role").rows()
     [('HR', 0.0, 17.0, 17.0, True), ('IT', 0.0, 17.0, 17.0, True)]
     """
-    names = [by] if isinstance(by, str) else list(by)
+    counts, published, names = as_polars(counts), as_polars(published), [by] if isinstance(by, str) else list(by)
     _check_suppression(counts, names, n, smallest)
     row, column, grid = _spread(counts, names, n)
     text = pl.col(names).cast(pl.String)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 
 import polars as pl
 
@@ -17,10 +18,11 @@ from sna.readers.collect import Collector
 from sna.readers.tables.cells import pick_columns, read_times
 from sna.readers.tables.guess import guess_frame
 from sna.schema import CAPABILITIES, TIME
+from sna.types import Frame
 
 
 def read_edges(
-    data: object,
+    data: Frame | str | Path,
     *,
     source: str | int | None = None,
     target: str | int | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ from sna.readers.collect import Collector
 from sna.readers.tables.cells import is_true, pick_columns, read_times
 from sna.readers.tables.guess import KIND_WORDS, guess_frame, proposal
 from sna.schema import CAPABILITIES, TABLES
+from sna.types import Frame
 
 ColumnMap = Mapping[str, str | Sequence[str]]
 
@@ -59,7 +61,7 @@ _TELLS = {
 
 
 def read_table(
-    data: object,
+    data: Frame | str | Path,
     *,
     columns: ColumnMap | None = None,
     attributes: Mapping[str, str] | None = None,
@@ -152,7 +154,7 @@ def read_table(
     return log.forum(capabilities=levels, coverage="one table of posts", files=files)
 
 
-def guess_columns(data: object, *, sep: str | None = None, encoding: str | None = None) -> pl.DataFrame:
+def guess_columns(data: Frame | str | Path, *, sep: str | None = None, encoding: str | None = None) -> pl.DataFrame:
     """Guess what the columns of a table mean, with reasons. Nothing is read with it: look, correct, and pass it on.
 
     Returns
@@ -169,7 +171,7 @@ def guess_columns(data: object, *, sep: str | None = None, encoding: str | None 
     return guess_frame(load_frame(data, Dialect(sep, encoding)).frame)
 
 
-def _not_without_columns(loaded: Loaded, data: object) -> SchemaError:
+def _not_without_columns(loaded: Loaded, data: Frame | str | Path) -> SchemaError:
     guesses = guess_frame(loaded.frame)
     source = f'"{data}"' if isinstance(data, str) or loaded.name else "frame"
     return SchemaError(
