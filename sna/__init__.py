@@ -3,6 +3,9 @@
 Start with ``forum = sna.load_example()`` or ``forum = sna.read_forum("export.zip")``. Every name below works as
 ``sna.<name>``; ``help(sna.<name>)`` explains it, with an example.
 
+sna.canonical: The canonical folder: a Forum as Parquet files and one JSON file, read back equal to what was written.
+    write_forum              Write the canonical Parquet folder: one file per table and ``source.json``. Same ...
+
 sna.champions: Who helps more than their chances predict, the evidence, and whether it held later.
     champion_evidence        The threads that best show what a person does for others.
     champion_fairness        Selection rate by role, level, location and tenure, with Wilson intervals.
@@ -12,7 +15,7 @@ sna.champions: Who helps more than their chances predict, the evidence, and whet
     find_champions           Find people who help more than their group, tenure and opportunity predict.
     forum_before             The forum as it could be known at a moment.
     list_facets              What each facet measures and whether this forum supports it: ``facet, meaning, ...
-    list_war_stories         Problems solved together and fast, each against comparable threads, with the denominator.
+    list_war_stories         Threads that several people solved unusually quickly, each compared with similar threads.
     validate_champions       How well scores known at a moment predict who matters after it, beside the usual scores.
     validate_labels          How well scores single out people known to be experts or leaders from elsewhere.
 
@@ -34,25 +37,25 @@ sna.forum: The Forum: one frozen object with every table of an export, validated
     list_analyses            Which analyses the source can support: ``analysis, answerable (yes / partial / no), ...
     list_capabilities        What the source can and cannot know: ``capability, level, meaning``.
     Source                   Where a forum comes from and what that source can know.
-    write_forum              Write the canonical Parquet folder: one file per table and ``source.json``. Same ...
 
 sna.mixing: Who talks across roles, held against null models.
     assortativity            Newman's assortativity coefficient of a category, with its jackknife error over ...
     coleman_homophily        Coleman's homophily of each group: ties inside it beyond what its size gives, between ...
-    cross_role_change        Did talk across groups change at a date? The headline: it stands even where channels ...
+    cross_role_change        Did talk across groups change? At a known date, or at the date where it changed most.
     cross_role_ladder        The share of joinings that cross groups, against every named null.
-    cross_role_level         Do people seek or avoid the threads of other groups? Log-odds against the ...
+    cross_role_level         Do people seek or avoid the threads of other groups, given who was around?
     cross_role_share         Share of interactions between people of different groups, among those whose groups are ...
-    draw_mixing              Draw from the thread-participation null once, for several results on the same pairs.
+    draw_mixing              Draw from a null once, for several results on the same pairs.
     ei_index                 E-I index of Krackhardt and Stern (1988): (external - internal) / (external + ...
+    find_change_date         The date at which talk across groups changed most, and the change there, corrected for ...
     hierarchy_flow           How much people act toward higher, equal and lower levels, and how often they are ...
     list_new_ties            First contacts: who joined whose thread for the first time, and how far apart the two ...
-    list_silent_pairs        Pairs of groups that meet in the same channels and still talk less than chance would ...
-    mixing_ladder            The mixing matrix of thread joinings under every named null, from the one that ignores ...
+    list_silent_pairs        Groups that meet in the same channels and still join each other's threads less than ...
+    mixing_ladder            The mixing matrix of thread joinings under every named null, from the simplest to the ...
     mixing_matrix            Who acts toward whom, group by group: observed, expected, ratio with interval, p.
-    MixingDraws              Draws of the thread-participation null, made once and passed on as ``drawn=`` to every ...
+    MixingDraws              Joinings of a forum, and draws of a null made from them once.
     novel_tie_share          Share of new ties that are novel, period by period, against the thread-participation null.
-    Null                     A null model.
+    Null                     A null model: what the pairs would look like if groups did not matter.
 
 sna.network: Ties between people, their export, centrality and brokerage.
     betweenness              Share of shortest directed paths between others that pass through each person.
@@ -101,14 +104,14 @@ sna.report: The report and its pictures.
     plot_champions           Contribution of each person against expectation, with intervals, the best on top.
     plot_flow                Who acts toward whom, as bands from groups on the left to groups on the right; width ...
     plot_mixing_matrix       Heat map of observed / expected interactions from group to group, on a log scale.
-    plot_momentum            People active each week as new, retained and returned; those lost below the line.
+    plot_momentum            People active each week as those who stayed, came back and are new; those lost below ...
     plot_network             Interactive view of the strongest part of a network, coloured by an attribute.
     plot_waiting             Share of questions still waiting for an answer, from `sna.waiting_curve`, with its band.
     render_report            The report as one HTML page that needs no network.
     ReportOptions            How to write a report.
     write_report             Write ``report.html`` into a folder.
 
-sna.results: Frozen results: an Estimate, a Hypothesis written before looking, and the Verdict on it. Data only.
+sna.results: Frozen results: an Estimate, a Hypothesis written before looking, the Verdict on it; and how numbers ...
     Estimate                 One number with its yardstick and its uncertainty.
     Hypothesis               A claim and how it will be judged, written before looking at the outcome.
     Verdict                  What the data say about a hypothesis; a failed check is said first.
