@@ -256,7 +256,7 @@ def test_people_who_opted_out_leave_no_name_id_or_attribute_in_any_export(six, t
     network = hide_bob(six)
     assert network.n_ties == 5
     graph = network.to_networkx()
-    assert graph.nodes["opted out 1"] == {"name": None, "kind": None, "role": None}
+    assert graph.nodes["opted out 1"] == {}
     assert graph.has_edge("opted out 1", "ann")
     people, ties = network.to_polars()
     assert not {"bob", "Bob"} & {value for frame in (people, ties) for row in frame.rows() for value in row}
