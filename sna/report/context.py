@@ -13,7 +13,7 @@ from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
 from sna.people.privacy import clean_label, pseudonymise
 from sna.report.layout import Section
-from sna.talk.threads import MISSING, POOLED
+from sna.talk.threads import POOLED
 from sna.talk.windows import cut_window, make_window
 from sna.types import Moment
 
@@ -34,6 +34,9 @@ class ReportOptions:
         platform_role.
     since, until
         Window of the report, ``since <= at < until``; None has no limit.
+    split_at
+        Date whose before and after are compared for talk across roles; None searches for the date of the largest
+        change and corrects for the search.
     names
         Show names instead of pseudonyms.
     min_group
@@ -51,6 +54,7 @@ class ReportOptions:
     by: str | None = None
     since: Moment = None
     until: Moment = None
+    split_at: Moment = None
     names: bool = False
     min_group: int = 10
     key: bytes | None = None
@@ -159,16 +163,14 @@ def short_labels(pseudonyms: list[str]) -> dict[str, str]:
 
 
 def _large_groups(forum: Forum, by: str, options: ReportOptions) -> list[str]:
-    """Groups of which at least ``min_group`` people wrote in the window; "(missing)" when as many have no group."""
+    """Groups of which at least ``min_group`` people wrote in the window."""
     humans = forum.people.filter(pl.col("kind") == "human").select("person_id")
     posts = forum.posts.select(pl.col("author_id").alias("person_id"), at="created_at")
     writers = cut_window(posts, since=options.since, until=options.until).join(humans, on="person_id", how="semi")
     active = writers.select("person_id").unique()
     spells = forum.roles.filter(pl.col("attribute") == by).join(active, on="person_id", how="semi")
     sizes = spells.group_by("value").agg(pl.col("person_id").n_unique().alias("n"))
-    large = sizes.filter(pl.col("n") >= options.min_group)["value"].to_list()
-    without = active.join(spells, on="person_id", how="anti").height
-    return [*large, *([MISSING] if without >= options.min_group else [])]
+    return sizes.filter(pl.col("n") >= options.min_group)["value"].to_list()
 
 
 def _pool_small_groups(forum: Forum, by: str, kept: list[str]) -> Forum:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DPI = 130
-_CELL_LENGTH = 400
+_CELL_LENGTH = 600
 
 
 @dataclass(frozen=True)
@@ -94,4 +94,6 @@ def view_table(
 
 
 def _cell(name: str, value: Any) -> str:
+    if "share" in name and isinstance(value, float):
+        return f"{value:.0%}"
     return clean_label(format_cell(name, value), max_length=_CELL_LENGTH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
@@ -16,6 +17,8 @@ from sna.vitality.trend import momentum_change
 
 _ALPHA = 0.05
 _RECENT_WEEKS = 8
+_YEAR_WEEKS = 52
+_SAME = 0.005
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,28 @@ def measure_momentum(context: Context) -> MomentumFacts:
 
 
 def recent_words(facts: MomentumFacts) -> str:
-    """How many people wrote in the last complete weeks."""
+    """How many people wrote in the last complete weeks, and in the same weeks a year earlier."""
     active, share = facts.recent.select(pl.col("n_active", "active_share").mean()).row(0)
-    start = facts.recent["week"].dt.strftime("%d %B %Y")[0]
-    since = f"In the last {format_count(facts.recent.height, 'complete week')} (since {start})"
-    words = f"{since}, {format_number(active)} people a week wrote on average"
-    return words + (f", {share:.1%} of all staff." if share is not None else ".")
+    first, last = facts.recent["week"][0], facts.recent["week"][-1] + timedelta(days=6)
+    weeks = format_count(facts.recent.height, "complete week")
+    words = f"In the last {weeks} ({first:%d %B %Y} to {last:%d %B %Y}), {active:.1f} people a week wrote on average"
+    words += f", {share:.1%} of all staff" if share is not None else ""
+    return words + f"{_year_words(facts, active)}."
+
+
+def _year_words(facts: MomentumFacts, active: float) -> str:
+    """The same weeks a year earlier, where they were all complete."""
+    earlier = facts.recent["week"].dt.offset_by(f"-{_YEAR_WEEKS}w")
+    then = facts.weeks.filter(pl.col("is_complete") & pl.col("week").is_in(earlier.implode()))
+    if then.height < facts.recent.height:
+        return ""
+    before = float(then["n_active"].mean() or 0)  # type: ignore[arg-type]
+    if not before:
+        return "; in the same weeks a year earlier nobody wrote"
+    change = active / before - 1
+    word = "more" if change > 0 else "fewer"
+    compared = f"{abs(change):.0%} {word} now" if abs(change) >= _SAME else "about the same"
+    return f"; in the same weeks a year earlier it was {before:.1f} ({compared})"
 
 
 def change_words(facts: MomentumFacts) -> str:
@@ -71,7 +90,7 @@ def answer_momentum(context: Context) -> Section:
     whole = facts.weeks.filter("is_complete")
     header = {name: words for name, words in _WEEK.items() if whole[name].null_count() < whole.height}
     return Section(
-        headlines=[change_words(facts), recent_words(facts)],
+        headlines=[recent_words(facts)],
         answer=[recent_words(facts), change_words(facts)],
         figures=[picture],
         tables=[view_table(facts.recent.sort("week", descending=True), "The last complete weeks", header=header)],

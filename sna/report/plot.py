@@ -34,42 +34,43 @@ OTHER = "#b8c0c8"
 
 
 def plot_mixing_matrix(matrix: pl.DataFrame, ax: Axes | None = None, *, alpha: float = 0.05) -> Axes:
-    """Heat map of observed / expected interactions from group to group, on a log scale.
+    """Heat map of observed / expected from group to group; only cells that differ beyond chance have a colour.
 
     Parameters
     ----------
     matrix
-        From `sna.mixing_matrix`: ``from_group, to_group, observed, expected, ratio, p_adjusted``.
+        From `sna.mixing_matrix`: ``from_group, to_group, ratio, p_adjusted``.
     ax
         Where to draw.
     alpha
-        Cells whose adjusted p is below are marked with a star.
+        Cells whose adjusted p is below are coloured, on a log scale, and marked with a star; the others stay white
+        whatever their ratio. Cells without a ratio are grey.
     """
     import seaborn
 
     ax = ax or _axes(7, 5.5)
     groups = sorted(set(matrix["from_group"]) | set(matrix["to_group"]))
     cells = {(a, b): (ratio, p) for a, b, ratio, p in matrix.select(_CELL).iter_rows()}
-    ratios = np.array([[cells.get((a, b), (None, None))[0] or np.nan for b in groups] for a in groups], dtype=float)
-    logs = np.log2(np.where(ratios > 0, ratios, np.nan))
-    words = [[_cell_words(*cells.get((a, b), (None, None)), alpha) for b in groups] for a in groups]
-    reach = float(np.nanmax(np.abs(logs))) if np.isfinite(logs).any() else 1.0
+    grid = [[cells.get((a, b), (None, None)) for b in groups] for a in groups]
+    shades = np.array([[_shade(ratio, p, alpha) for ratio, p in row] for row in grid], dtype=float)
+    words = [[_cell_words(ratio, p, alpha) for ratio, p in row] for row in grid]
+    reach = max(float(np.nanmax(np.abs(shades), initial=0.0)), _LEAST_REACH)
+    ax.set_facecolor(OTHER)
     seaborn.heatmap(
-        logs,
+        shades,
         ax=ax,
         annot=np.array(words) if len(groups) <= _LEGIBLE_GROUPS else False,
         annot_kws={"fontsize": max(6, 11 - len(groups) // 2)},
         fmt="",
         cmap="RdBu_r",
-        vmin=-max(reach, 0.5),
-        vmax=max(reach, 0.5),
-        xticklabels=[_short(name) for name in groups],
+        vmin=-reach,
+        vmax=reach,
         yticklabels=[_short(name) for name in groups],
         linewidths=1,
+        linecolor="#e6eaee",
         cbar_kws={"label": "observed / expected", "format": lambda power, _: f"{2**power:.2g}"},
     )
-    ax.set_xlabel("to")
-    ax.set_ylabel("from")
+    ax.set(xlabel="threads begun by", ylabel="joined by")
     names = [_short(name) for name in groups]
     ax.set_xticks(np.arange(len(groups)) + 0.5, names, rotation=35, ha="right", rotation_mode="anchor")
     ax.tick_params(axis="y", rotation=0)
@@ -78,6 +79,15 @@ def plot_mixing_matrix(matrix: pl.DataFrame, ax: Axes | None = None, *, alpha: f
 
 _CELL = ("from_group", "to_group", "ratio", "p_adjusted")
 _LEGIBLE_GROUPS = 16
+_LEAST_REACH = 1.0
+_SMALLEST_RATIO = 1 / 16
+
+
+def _shade(ratio: float | None, p: float | None, alpha: float) -> float:
+    """The logarithm of a ratio that differs from 1 beyond chance; 0 for any other, NaN where there is none."""
+    if ratio is None or np.isnan(ratio):
+        return float("nan")
+    return float(np.log2(max(ratio, _SMALLEST_RATIO))) if p is not None and p < alpha else 0.0
 
 
 def _cell_words(ratio: float | None, p: float | None, alpha: float) -> str:

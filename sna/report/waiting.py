@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -13,68 +11,117 @@ from sna.errors import NotAnswerableError
 from sna.report import plot
 from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, TableView, draw_picture, view_table
-from sna.results import Estimate, format_count, format_duration
-from sna.talk.windows import cut_window, make_window
+from sna.results import Estimate, format_count, format_duration, format_p
+from sna.talk.windows import make_window
 from sna.vitality.waits import list_waits, time_to_answer, waiting_curve, waiting_time_change
 
+_ALPHA = 0.05
 _LEAST_QUESTIONS = 10
+_WEEK = timedelta(days=7)
+_WEEK_HOURS = 168.0
 _MOST_SPACES = 20
 
 
 @dataclass(frozen=True)
-class WaitingFacts:
-    """One row of `time_to_answer` for the whole window, and the change between its halves (or why there is none)."""
+class WaitsInPeriod:
+    """Waits of threads that could be followed for a week.
 
-    overall: Mapping[str, Any]
+    Attributes
+    ----------
+    n, n_in_time
+        Threads, and those with a reply by somebody else within a week.
+    median_hours
+        Half of all these threads had a reply within so many hours; None when fewer than half had one in a week.
+    mean_hours
+        The mean wait, counting a week where nobody replied in a week.
+    """
+
+    n: int
+    n_in_time: int
+    median_hours: float | None
+    mean_hours: float
+
+
+@dataclass(frozen=True)
+class WaitingFacts:
+    """Waits in the window and in its two parts, and the change between them (or why there is none)."""
+
+    n_threads: int
+    n_answered: int
+    overall: WaitsInPeriod
     split_at: datetime
+    before: WaitsInPeriod
+    after: WaitsInPeriod
     change: Estimate | str
 
 
 def measure_waiting(context: Context) -> WaitingFacts:
-    """How long questions wait, and whether that has changed."""
-    waits = time_to_answer(context.forum, **context.window)
-    if not waits["n_questions"].sum():
+    """How long threads wait for a reply by somebody else, and whether that has changed."""
+    forum = context.forum
+    waits = list_waits(forum, **context.window)
+    if waits.is_empty():
         raise NotAnswerableError("Waiting for an answer needs dated questions.", got="There are none.")
-    split_at = middle_of(context)
-    change = try_answer(lambda: waiting_time_change(context.forum, split_at=split_at, **context.window))
-    return WaitingFacts(waits.row(0, named=True), split_at, change)
+    first, last = waits["asked_at"][0], waits["asked_at"][-1]
+    split_at = make_window(context.options.split_at, None)[0] or first + (last - first) / 2
+    followed = waits.filter(pl.col("asked_at") + _WEEK <= forum.observed_until)
+    later = pl.col("asked_at") >= split_at
+    return WaitingFacts(
+        waits.height,
+        int(waits["is_answered"].sum()),
+        _sum_up(followed),
+        split_at,
+        _sum_up(followed.filter(~later)),
+        _sum_up(followed.filter(later)),
+        try_answer(lambda: waiting_time_change(forum, split_at=split_at, **context.window)),
+    )
 
 
-def middle_of(context: Context) -> datetime:
-    """The middle of the window, as far as it holds posts.
-
-    Raises
-    ------
-    NotAnswerableError
-        When no post in the window has a date.
-    """
-    posts = cut_window(context.forum.posts.select(at="created_at"), **context.window).drop_nulls()
-    if posts.is_empty():
-        raise NotAnswerableError("A change over time needs dated posts.", got="No post has a date.")
-    start, end = make_window(context.options.since, context.options.until)
-    first, last = (start or posts["at"].min()), (end or posts["at"].max())
-    return first + (last - first) / 2  # type: ignore[operator, return-value]
+def _sum_up(followed: pl.DataFrame) -> WaitsInPeriod:
+    hours = followed.select(pl.when("is_answered").then("wait_hours").otherwise(float("inf"))).to_series()
+    in_time = hours.filter(hours <= _WEEK_HOURS)
+    median = hours.sort()[(len(hours) - 1) // 2] if len(hours) else float("inf")
+    mean = float(hours.clip(upper_bound=_WEEK_HOURS).mean() or 0)  # type: ignore[arg-type]
+    return WaitsInPeriod(len(hours), len(in_time), median if median <= _WEEK_HOURS else None, mean)
 
 
 def answered_words(facts: WaitingFacts) -> str:
-    """How many are answered, and how soon; shares only of enough questions."""
-    row = facts.overall
-    n, share = row["n_questions"], row["answered_7d_share"]
-    if n < _LEAST_QUESTIONS or share is None:
-        why = "too few for shares" if n < _LEAST_QUESTIONS else "none could be followed for a week"
-        return f"{row['n_answered']:,} of {format_count(n, 'thread')} had a reply by somebody else so far; {why}."
-    low, high = row["answered_7d_share_low"], row["answered_7d_share_high"]
-    interval = "" if low is None or high is None else f" (95% interval {low:.0%} to {high:.0%})"
-    median = row["median_hours"]
-    soon = "." if median is None else f"; half of all threads have one within {format_duration(median)}."
-    return f"{share:.0%} of {n:,} threads have a reply by somebody else within a week{interval}{soon}"
+    """How many have a reply, and how soon; shares only of enough threads."""
+    if facts.overall.n < _LEAST_QUESTIONS:
+        n = format_count(facts.n_threads, "thread")
+        return f"{facts.n_answered:,} of {n} had a reply by somebody else so far; too few for shares."
+    period = facts.overall
+    threads = f"{period.n_in_time:,} of {period.n:,} threads ({period.n_in_time / period.n:.0%})"
+    return f"{threads} had a reply by somebody else within a week{_half_words(period)}."
+
+
+def _in_time_words(period: WaitsInPeriod) -> str:
+    return f"{period.n_in_time:,} of {period.n:,} ({period.n_in_time / period.n:.0%})"
+
+
+def _half_words(period: WaitsInPeriod) -> str:
+    if period.median_hours is None:
+        return ", fewer than half"
+    return f", half of all within {format_duration(period.median_hours)}"
 
 
 def wait_change_words(facts: WaitingFacts) -> str:
-    """Whether people wait longer than before."""
-    if isinstance(facts.change, str):
-        return f"Whether people wait longer than before cannot be said: {facts.change}"
-    return f"Before and after {facts.split_at:%d %B %Y}: {facts.change.sentence()}"
+    """Before and after in counts, then whether the mean wait has changed beyond chance."""
+    before, after = facts.before, facts.after
+    if min(before.n, after.n) < _LEAST_QUESTIONS:
+        return "Before and after cannot be compared: too few threads."
+    since = f"{facts.split_at:%d %B %Y}"
+    counts = (
+        f"Of threads begun since {since}, {_in_time_words(after)} had a reply within a week{_half_words(after)}; "
+        f"before, {_in_time_words(before)}{_half_words(before)}."
+    )
+    means = f"The mean wait, counting a week where nobody replied, was {after.mean_hours:.1f} hours since then"
+    means += f" and {before.mean_hours:.1f} before"
+    change = facts.change
+    if isinstance(change, str) or change.p_value is None:
+        return f"{counts} {means}."
+    if change.p_value >= _ALPHA:
+        return f"{counts} {means}; the difference may be chance ({format_p(change.p_value)})."
+    return f"{counts} {means}: {'slower' if change.value > 0 else 'faster'} beyond chance ({format_p(change.p_value)})."
 
 
 def answer_waiting(context: Context) -> Section:
@@ -86,7 +133,7 @@ def answer_waiting(context: Context) -> Section:
         "95% interval. Threads that are still open count as waiting.",
     )
     return Section(
-        headlines=[answered_words(facts)],
+        headlines=[answered_words(facts), wait_change_words(facts)],
         answer=[answered_words(facts), wait_change_words(facts)],
         figures=[picture],
         tables=_space_tables(context),
