@@ -66,6 +66,7 @@ def code_pairs(thread, source, target, stratum, roles):
         target_group=roles[target].astype(np.int64),
         space=stratum,
         period=np.zeros_like(stratum),
+        hour=np.zeros_like(stratum),
         stratum=stratum,
         thread=thread,
         groups=tuple("abcdefgh"[: roles.max() + 1]),

@@ -10,16 +10,15 @@ import polars as pl
 from sna.errors import NotAnswerableError
 from sna.forum import Forum
 from sna.mixing.draws import BY, LEAST_THREADS, MixingDraws, require_agreement, require_groups, require_threads
-from sna.mixing.pairs import EVERY, Pairs, code_joins, lay_strata
+from sna.mixing.pairs import EVERY, Pairs, code_joins, lay_strata, take_pairs
 from sna.mixing.seating import (
     Scores,
-    Seating,
-    jackknife_error,
-    jackknife_preference,
-    make_seating,
+    estimate_preference,
+    fit_preference,
+    hold_margins,
     score_threads,
+    subtract,
     t_estimate,
-    welch,
 )
 from sna.results import Estimate
 from sna.schema import TIME
@@ -62,7 +61,7 @@ def cross_role_change(
     Estimate
         After minus before, of the log-odds of joining a thread of another group rather than one's own: positive means
         more talk across groups. Interval and p come from one procedure: p < 0.05 exactly when the 95 % interval leaves
-        out 0. With a date it is the group jackknife over the threads of each part (t distribution, Welch's degrees of
+        out 0. With a date they rest on the scores of whole threads in each part (t distribution, Welch's degrees of
         freedom); without one, the largest t statistic of all dates against that of draws in which each thread's
         score has a random sign.
 
@@ -147,18 +146,11 @@ def find_change_date(
 
 def judge_change(pairs: Pairs, after: Ints, *, by: str, level: float) -> Estimate:
     """The estimate of `cross_role_change` for threads labelled 0 (before) and 1 (after)."""
-    seating = make_seating(pairs)
-    values, errors, freedoms = zip(*(_judge_part(seating, after == half) for half in (0, 1)), strict=True)
-    error, freedom = welch(np.array(errors), np.array(freedoms))
-    return t_estimate(
-        _measure(by),
-        values[0] - values[1],
-        error=error,
-        freedom=freedom,
-        level=level,
-        null="no change of preference",
-        n=len(pairs.threads),
+    later, earlier = (
+        estimate_preference(take_pairs(pairs, np.flatnonzero(after[pairs.thread] == half))) for half in (1, 0)
     )
+    found = subtract(later, earlier)
+    return t_estimate(_measure(by), found, level=level, null="no change of preference", n=len(pairs.threads))
 
 
 def begun_after(pairs: Pairs, split_at: Moment) -> Ints:
@@ -185,16 +177,12 @@ def _measure(by: str) -> str:
     return f"change in the log-odds of joining a thread of another {by} rather than one's own"
 
 
-def _judge_part(seating: Seating, chosen: Ints) -> tuple[float, float, float]:
-    value, parts = jackknife_preference(seating, chosen=np.flatnonzero(chosen))
-    return (value, *jackknife_error(parts))
-
-
 def _search(pairs: Pairs, by: str, *, draws: int, level: float, rng: np.random.Generator) -> tuple[Estimate, datetime]:
     """The largest change of all dates, its p among the largest of the draws, and an interval of the same procedure."""
     dated = pairs.started.len() - pairs.started.null_count()
     require_threads(dated // 2, f"a search for the date of a {by} change", unit="dated threads in each of two parts")
-    scores = score_threads(pairs, make_seating(pairs))
+    margins = hold_margins(pairs)
+    scores = score_threads(pairs, margins, delta=fit_preference(margins)[0])
     cuts = _list_cuts(scores.weight[:dated])
     step, error = _compare_parts(scores, cuts)
     scaled = np.abs(step / error)
@@ -240,8 +228,9 @@ def _list_cuts(weight: Floats) -> Ints:
 
 def _compare_parts(scores: Scores, cuts: Ints) -> tuple[Floats, Floats]:
     """Difference of preference after and before each cut, one step from the common one, and its standard error."""
-    sums = [np.cumsum(column)[cuts - 1] for column in (scores.score, scores.weight, scores.score**2)]
-    totals = [float(column.sum()) for column in (scores.score, scores.weight, scores.score**2)]
+    columns = (scores.score, scores.weight, scores.square)
+    sums = [np.cumsum(column)[cuts - 1] for column in columns]
+    totals = [float(column.sum()) for column in columns]
     (score, weight, square), (all_score, all_weight, all_square) = sums, totals
     step = (all_score - score) / (all_weight - weight) - score / weight
     error = np.sqrt(square / weight**2 + (all_square - square) / (all_weight - weight) ** 2)
@@ -252,7 +241,7 @@ def _draw_largest(scores: Scores, cuts: Ints, error: Floats, *, draws: int, rng:
     """The largest t statistic over all cuts, with a random sign for the score of each thread."""
     largest, share = np.empty(draws), scores.weight / scores.weight.sum()
     for draw in range(draws):
-        score = scores.score * rng.choice((-1.0, 1.0), len(scores.score))
-        drawn = Scores(score - share * score.sum(), scores.weight)
+        score = np.sqrt(scores.square) * rng.choice((-1.0, 1.0), len(scores.score))
+        drawn = Scores(score - share * score.sum(), scores.square, scores.weight)
         largest[draw] = np.abs(_compare_parts(drawn, cuts)[0] / error).max()
     return largest

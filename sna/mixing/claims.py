@@ -17,14 +17,7 @@ from sna.mixing.draws import BY, MixingDraws, require_groups, take_draws
 from sna.mixing.matrix import judge_matrix, list_rungs, take_joinings
 from sna.mixing.nulls import Moments, Null, draw_counts
 from sna.mixing.pairs import Pairs, count_groups, cross_share, lay_strata
-from sna.mixing.seating import (
-    expected_same_share,
-    hold_margins,
-    jackknife_error,
-    jackknife_preference,
-    make_seating,
-    t_estimate,
-)
+from sna.mixing.seating import estimate_preference, expected_same_share, hold_margins, t_estimate
 from sna.results import Estimate
 from sna.stats.inference import logit, monte_carlo_p, normal_p
 from sna.types import Floats, Moment
@@ -96,8 +89,8 @@ def cross_role_level(
     -------
     Estimate
         Log-odds of joining a thread of another group rather than one of one's own that is as much at hand; negative:
-        people keep to their own group. ``expected`` is 0. The interval and p come from one procedure, the group
-        jackknife over threads (t distribution): p < 0.05 exactly when the 95 % interval leaves out 0.
+        people keep to their own group. ``expected`` is 0. The interval and p come from one procedure, the scores
+        of whole threads (t distribution): p < 0.05 exactly when the 95 % interval leaves out 0.
 
     Raises
     ------
@@ -131,17 +124,11 @@ def cross_role_level(
 def judge_level(ready: MixingDraws, *, level: float) -> Estimate:
     """The estimate of `cross_role_level` from ready draws."""
     pairs = ready.pairs
-    seating = make_seating(pairs)
-    margins = hold_margins(seating, np.ones((len(pairs.threads), 1)))
-    closed = expected_same_share(margins, np.zeros(1))[0]
+    closed = expected_same_share(hold_margins(pairs))
     shift = 1 - float(np.nanmean(cross_share(ready.counts, missing=pairs.missing))) - closed
-    value, parts = jackknife_preference(seating, shift=shift)
-    error, freedom = jackknife_error(parts)
     return t_estimate(
         f"log-odds of joining a thread of another {ready.by} rather than one's own",
-        -value,
-        error=error,
-        freedom=freedom,
+        estimate_preference(pairs, shift=shift),
         level=level,
         null=ready.null.name,
         n=len(pairs.threads),

@@ -16,7 +16,7 @@ from scipy import stats
 
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum, require_capabilities
-from sna.mixing.pairs import Pairs, count_groups, count_margins, require_spaces
+from sna.mixing.pairs import STRATA, Pairs, count_groups, count_margins, require_spaces
 from sna.mixing.participants import count_participants, draw_participants
 from sna.network.network import Network
 from sna.types import Floats, Ints
@@ -48,7 +48,8 @@ class Null:
         What a pair is: "interactions" (who acted toward whom) or "joinings" (who joined whose thread, once per
         person and thread).
     strata
-        The sets within which ``draw`` exchanges people: any of "space" and "period". ``pairs.stratum`` is coded so.
+        The sets within which ``draw`` exchanges people: any of "space", "period" and "hour" (four hours of the day).
+        ``pairs.stratum`` is coded so.
     needs
         Capabilities a source must have (`sna.list_capabilities`).
     supports_claims
@@ -91,9 +92,9 @@ class Null:
     def __post_init__(self) -> None:
         if self.pairs not in ("interactions", "joinings"):
             raise ParameterError("Null.pairs is 'interactions' or 'joinings'.", got=f"Got {self.pairs!r}.")
-        strange = [name for name in self.strata if name not in ("space", "period")]
+        strange = [name for name in self.strata if name not in STRATA]
         if strange:
-            raise ParameterError("Null.strata names 'space', 'period' or neither.", got=f"Got {strange}.")
+            raise ParameterError(f"Null.strata names any of {', '.join(STRATA)}.", got=f"Got {strange}.")
 
 
 def label_null() -> Null:

@@ -31,8 +31,8 @@ class Pairs:
     source_group, target_group
         Group codes as of the interaction; index into ``groups``. People whose group is not known have the code
         ``missing``, which is counted and never judged.
-    space, period
-        Codes of the space and the period of each pair.
+    space, period, hour
+        Codes of the space, the period and the four hours of the day (UTC) of each pair.
     stratum
         Codes of the sets within which a null may exchange people: what ``Null.strata`` names, coded together.
     thread
@@ -58,6 +58,7 @@ class Pairs:
     target_group: Ints
     space: Ints
     period: Ints
+    hour: Ints
     stratum: Ints
     thread: Ints
     groups: tuple[str, ...]
@@ -81,18 +82,21 @@ class Pairs:
         return np.array([code for code, name in enumerate(self.groups) if name != MISSING], dtype=np.int64)
 
 
-_PER_PAIR = ("source", "target", "source_group", "target_group", "space", "period", "stratum", "thread")
+STRATA = ("space", "period", "hour")
+PER_PAIR = ("source", "target", "source_group", "target_group", *STRATA, "stratum", "thread")
+HOURS = 4
+"""Length of a part of the day: within it people of all groups are taken to be at work alike."""
 
 
 def take_pairs(pairs: Pairs, order: Ints) -> Pairs:
     """The pairs at these positions, in this order."""
-    return replace(pairs, **{name: getattr(pairs, name)[order] for name in _PER_PAIR})
+    return replace(pairs, **{name: getattr(pairs, name)[order] for name in PER_PAIR})
 
 
 def lay_strata(pairs: Pairs, strata: Sequence[str]) -> Pairs:
-    """The same pairs with ``stratum`` coded from the columns named: any of "space" and "period", or neither."""
+    """The same pairs with ``stratum`` coded from the columns named: any of `STRATA`, or none."""
     code = np.zeros(pairs.size, dtype=np.int64)
-    for name in ("period", "space"):
+    for name in ("hour", "period", "space"):
         if name in strata:
             column: Ints = getattr(pairs, name)
             code = code * (int(column.max(initial=0)) + 1) + column
@@ -227,7 +231,10 @@ def code_any(data: Forum | Network, by: str, *, kinds: Sequence[str], since: Mom
 def _code(rows: pl.DataFrame, every: str) -> Pairs:
     """Codes by sorted id, so that the order of rows never matters."""
     rows = rows.sort("at", "thread_id", "source", "target", nulls_last=True).with_columns(
-        pl.col("_from", "_to").fill_null(MISSING), pl.col("space").fill_null(""), pl.col("at").dt.truncate(every)
+        pl.col("_from", "_to").fill_null(MISSING),
+        pl.col("space").fill_null(""),
+        pl.col("at").dt.truncate(every),
+        (pl.col("at").dt.hour() // HOURS).fill_null(0).cast(pl.Int64).alias("_hour"),
     )
     people, (source, target) = _encode(rows["source"], rows["target"])
     groups, (source_group, target_group) = _encode(rows["_from"], rows["_to"])
@@ -245,6 +252,7 @@ def _code(rows: pl.DataFrame, every: str) -> Pairs:
         target_group=target_group,
         space=space,
         period=when,
+        hour=rows["_hour"].to_numpy().copy(),
         stratum=np.zeros_like(space),
         thread=thread.fill_null(-1).to_numpy().copy(),
         groups=tuple(groups),

@@ -28,7 +28,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from sna.errors import ParameterError
-from sna.mixing.pairs import Pairs, take_pairs
+from sna.mixing.pairs import PER_PAIR, Pairs, take_pairs
 from sna.types import Floats, Ints
 
 _FLAG_BITS = 20
@@ -129,8 +129,7 @@ def _split_rows(pairs: Pairs) -> list[Ints]:
 def _join_pairs(parts: list[Pairs], whole: Pairs) -> Pairs:
     if not parts:
         return whole
-    names = ("source", "target", "source_group", "target_group", "space", "period", "stratum", "thread")
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_PAIR}
     return replace(whole, **joined)
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from sna.simulate.clock import Clock, month_hours
 from sna.simulate.design import Design, logit
 from sna.simulate.org import Staff
+from sna.simulate.rhythm import Rhythm, make_rhythm
 from sna.types import Bools, Floats, Ints
 
-_INTEREST_SPREAD = 0.6
 _DELAY_SPREAD = 1.3
 _GRID = 256
 
@@ -64,12 +64,19 @@ def make_talk(design: Design, staff: Staff, *, clock: Clock, rng: np.random.Gene
     month = np.searchsorted(months, start, side="right") - 1
     question = rng.random(design.n_threads) < design.question_share
     social = ~question & (rng.random(design.n_threads) < design.social_share)
-    interest = np.exp(rng.normal(0, _INTEREST_SPREAD, design.n_threads) - _INTEREST_SPREAD**2 / 2)
-    draft = _Draft(design, staff, month, question, design.replies_per_thread * interest, _later(design, months))
+    spread = design.interest_spread
+    interest = np.exp(rng.normal(0, spread, design.n_threads) - spread**2 / 2)
+    interest = interest * _growth(design, start, clock.n_hours)
+    rhythm = make_rhythm(design, rng=rng)
+    drift = _drift(design, len(months), rng=rng)
+    pull = design.replies_per_thread * interest
+    draft = _Draft(design, staff, month, question, pull, _later(design, months), drift, start, rhythm)
     asker, space, thread, person, expected, engaged = draft.run(len(months), rng=rng)
     hurdle = np.exp(rng.normal(0, 0.5, design.n_threads))
     delay = design.answer_hours * hurdle[thread] * np.exp(rng.normal(0, _DELAY_SPREAD, len(thread)))
     at = clock.after(start[thread], delay)
+    if rhythm is not None:
+        at = rhythm.draw_times(start[thread], staff.role[person, month[thread]], rng=rng)
     order = np.lexsort((person, at, thread))
     return Talk(
         start, month, asker, space, question, social, thread[order], person[order], at[order], expected, engaged
@@ -87,6 +94,19 @@ def _later(design: Design, months: Floats) -> Bools:
     return (months >= change_hour(design)) & (design.role_preference_later is not None)
 
 
+def _growth(design: Design, start: Floats, n_hours: float) -> Floats:
+    """Pull of threads by their start, from 1 to ``thread_growth`` times as much, with a mean of about 1."""
+    factor = design.thread_growth ** (start / n_hours)
+    return factor / (factor.mean() if len(factor) else 1.0)
+
+
+def _drift(design: Design, months: int, *, rng: np.random.Generator) -> Floats | None:
+    """Presence of each person in each month as a multiple of the usual one, a random walk; None: it does not move."""
+    if design.presence_drift == 0:
+        return None
+    return np.exp(np.cumsum(rng.normal(0, design.presence_drift, (design.n_people, months)), axis=1))
+
+
 @dataclass(frozen=True)
 class _Draft:
     design: Design
@@ -95,6 +115,9 @@ class _Draft:
     question: Bools
     pull: Floats
     later: Bools
+    drift: Floats | None = None
+    start: Floats | None = None
+    rhythm: Rhythm | None = None
 
     def run(self, n_months: int, *, rng: np.random.Generator) -> tuple[Ints, Ints, Ints, Ints, Floats, Bools]:
         """Month by month: who is engaged, who asks where, who responds, who stays."""
@@ -108,7 +131,7 @@ class _Draft:
             here = self._engage(month, here, began, rng=rng)
             engaged[:, month] = here
             rows = np.flatnonzero(self.month == month)
-            asker[rows] = self._askers(here, month, len(rows), rng=rng)
+            asker[rows] = self._askers(here, month, rows, rng=rng)
             space[rows] = _draw_rows(self.staff.affinity[asker[rows]], rng=rng)
             found = self._respond(month, rows, asker[rows], space[rows], here, expected, rng=rng)
             responses.append(found)
@@ -126,10 +149,16 @@ class _Draft:
         back = began & ~stayed & (u < comeback) if self.design.retention is not None else began
         return present & (stayed | (~began & (u < self.design.adoption)) | back)
 
-    def _askers(self, here: Bools, month: int, n: int, *, rng: np.random.Generator) -> Ints:
-        weight = self.staff.presence * self.staff.asking * np.where(self.staff.loud, self.design.loud_factor, 1)
+    def _presence(self, month: int) -> Floats:
+        return self.staff.presence if self.drift is None else self.staff.presence * self.drift[:, month]
+
+    def _askers(self, here: Bools, month: int, rows: Ints, *, rng: np.random.Generator) -> Ints:
+        weight = self._presence(month) * self.staff.asking * np.where(self.staff.loud, self.design.loud_factor, 1)
         able = here if here.any() else self.staff.present(month) & ~self.staff.silent
-        return rng.choice(len(here), n, p=weight * able / (weight * able).sum())
+        if self.rhythm is None or self.start is None:
+            return rng.choice(len(here), len(rows), p=weight * able / (weight * able).sum())
+        beat = self.rhythm.at(self.start[rows])[:, self.staff.role[:, month]]
+        return _draw_rows(beat * (weight * able)[None, :], rng=rng)
 
     def _stay(
         self, here: Bools, newcomer: Bools, asker: Ints, rows: Ints, found: Ints, *, rng: np.random.Generator
@@ -163,28 +192,43 @@ class _Draft:
         group = 2 * space + self.question[rows]
         for key in np.unique(group):
             at, mine = int(key) // 2, group == key
-            base = staff.presence * staff.affinity[:, at] * staff.competence[:, at]
+            base = self._presence(month) * staff.affinity[:, at] * staff.competence[:, at]
             g = self.pull[rows[mine]] / (base * ~staff.silent).sum()
             _add_expected(expected, base * here, g, asker[mine])
             loud = 1.0 if key % 2 else np.where(staff.loud, self.design.loud_factor, 1.0)
             weight = base * here * staff.theta * loud
-            pairs = self._points(month, weight, g, asker[mine], rng=rng)
+            pairs = self._points(month, weight, g, asker[mine], beat=self._beat(rows[mine]), rng=rng)
             found.append(np.stack([rows[mine][pairs[0]], pairs[1]]))
         return np.concatenate(found, axis=1)
 
+    def _beat(self, rows: Ints) -> Floats | None:
+        """How active each role is while each thread is new, ``(threads, roles)``; None: all alike."""
+        if self.rhythm is None or self.start is None:
+            return None
+        return self.rhythm.while_new(self.start[rows])
+
     def _points(
-        self, month: int, weight: Floats, g: Floats, asker: Ints, *, rng: np.random.Generator
+        self,
+        month: int,
+        weight: Floats,
+        g: Floats,
+        asker: Ints,
+        *,
+        beat: Floats | None = None,
+        rng: np.random.Generator,
     ) -> tuple[Ints, Ints]:
         """Thinned Poisson points: distinct pairs (thread, person)."""
+        top = np.ones(len(g)) if beat is None else beat.max(axis=1)
         classes, liking = self._liking(month)
         total, most = np.cumsum(weight), float(liking.max())
-        thread = np.repeat(np.arange(len(g)), rng.poisson(g * total[-1] * most))
+        thread = np.repeat(np.arange(len(g)), rng.poisson(g * top * total[-1] * most))
         person = np.searchsorted(total, rng.random(len(thread)) * total[-1], side="right")
         person = np.minimum(person, len(weight) - 1)
         odds = weight[person] * g[thread]
-        rate = np.log1p(odds * liking[classes[asker[thread]], classes[person]])
+        active = odds if beat is None else odds * beat[thread, self.staff.role[person, month]]
+        rate = np.log1p(active * liking[classes[asker[thread]], classes[person]])
         with np.errstate(invalid="ignore", divide="ignore"):
-            keep = (rng.random(len(thread)) * odds * most < rate) & (person != asker[thread])
+            keep = (rng.random(len(thread)) * odds * top[thread] * most < rate) & (person != asker[thread])
         pairs = np.unique(thread[keep] * len(weight) + person[keep])
         return pairs // len(weight), pairs % len(weight)
 

@@ -57,6 +57,16 @@ class Design:
     role_preference, role_preference_later, changes_at
         Log-odds preference for responding to one's own role; its value from the first month
         after the share ``changes_at`` of the time.
+    role_weeks, role_hours, role_growth
+        Roles that are active at different times: spread of log activity of each role from week to week (standard
+        deviation); share of activity bound to the role's own shift of eight hours (0: none, 1: all); activity of the
+        smallest role at the end as a multiple of that at the start.
+    late_roles, late_at
+        Number of roles (the smallest) whose people join only at this share of the time, on the first of a month.
+    presence_drift
+        Standard deviation, from one month to the next, of the log presence of each person.
+    thread_growth, interest_spread
+        Mean responders at the end as a multiple of those at the start; standard deviation of the log pull of threads.
     pair_preference
         Further log-odds by (role that starts the thread, role that responds).
     level_gap, upward
@@ -108,6 +118,14 @@ class Design:
     role_preference: float = 0.0
     role_preference_later: float | None = None
     changes_at: float = 0.5
+    role_weeks: float = 0.0
+    role_hours: float = 0.0
+    role_growth: float = 1.0
+    late_roles: int = 0
+    late_at: float = 0.75
+    presence_drift: float = 0.0
+    thread_growth: float = 1.0
+    interest_spread: float = 0.6
     pair_preference: Mapping[tuple[str, str], float] = field(default_factory=dict)
     level_gap: float = 0.0
     upward: float = 0.0
@@ -160,8 +178,15 @@ class Design:
             raise ParameterError(f"pair_preference is by role, of {', '.join(self.roles)}.", got=f"Got {strange}.")
         if self.silent_share > 0.9:
             raise ParameterError("silent_share is at most 0.9: somebody must talk.", got=f"Got {self.silent_share}.")
+        self._check_growth()
         if not 0 <= self.censored_weeks < self.n_weeks:
             raise ParameterError("censored_weeks is less than n_weeks.", got=f"Got {self.censored_weeks!r}.")
+
+    def _check_growth(self) -> None:
+        if not 0 <= self.late_roles < self.n_roles:
+            raise ParameterError("late_roles is less than n_roles.", got=f"Got {self.late_roles}.")
+        if self.role_growth <= 0 or self.thread_growth <= 0:
+            raise ParameterError("Growth is more than 0.", got=f"Got {self.role_growth}, {self.thread_growth}.")
 
     @property
     def end(self) -> datetime:
@@ -184,7 +209,7 @@ _CHANCES: tuple[str, ...] = (
     "channel_error",
     "comeback",
 )
-_CHANCES += ("novelty_floor", "reply_to_last", "space_role_alignment")
+_CHANCES += ("late_at", "novelty_floor", "reply_to_last", "role_hours", "space_role_alignment")
 _SHARES = (*(f.name for f in fields(Design) if f.name.endswith("_share")), *_CHANCES)
 
 

@@ -54,6 +54,8 @@ def make_staff(design: Design, *, rng: np.random.Generator) -> Staff:
     department, level = _draw_places(design, rng=rng)
     role = rng.choice(design.n_roles, n, p=_role_shares(design.n_roles))
     joined, left = _draw_tenure(design, level, months, rng=rng)
+    joined[role >= design.n_roles - design.late_roles] = min(int(np.ceil(design.late_at * months)), months - 1)
+    left = np.maximum(left, np.minimum(joined + 1, months))
     moved = _draw_moves(design, level, joined, left, rng=rng)
     role_later = (role + rng.integers(1, max(design.n_roles, 2), n)) % design.n_roles
     department_later = np.where(rng.random(n) < 0.5, rng.integers(0, design.n_departments, n), department)

@@ -10,10 +10,19 @@ from scipy import stats
 import sna
 from sna.mixing.nulls import NULLS, Null, cell_moments, channel_null, draw_counts, participation_null
 from sna.mixing.pairs import code_joins, count_groups, cross_share
-from sna.mixing.seating import expected_same_share, hold_margins, make_seating
+from sna.mixing.seating import (
+    Preference,
+    estimate_preference,
+    expected_same_share,
+    fit_preference,
+    hold_margins,
+    score_threads,
+    subtract,
+    t_estimate,
+)
 from sna.stats.inference import max_t_p
 from tests.conftest import day
-from tests.role_blind import make_blind_forum
+from tests.role_blind import code_pairs, make_blind_forum
 
 
 def talk(rows, *, roles, spaces=True, capabilities=None):
@@ -243,8 +252,7 @@ def test_the_ladder_shows_every_null_on_the_same_pairs(simulated):
 
 def test_closed_form_expectation_agrees_with_the_draws():
     pairs = make_blind_forum(np.random.default_rng(3), delta=0.5)
-    margins = hold_margins(make_seating(pairs), np.ones((len(pairs.threads), 1)))
-    closed = expected_same_share(margins, np.zeros(1))[0]
+    closed = expected_same_share(hold_margins(pairs))
     sample = draw_counts(participation_null(), pairs, draws=199, rng=np.random.default_rng(1))
     assert closed == pytest.approx(1 - float(cross_share(sample).mean()), abs=0.004)
 
@@ -384,27 +392,58 @@ def test_interval_and_p_of_an_estimate_agree():
     assert inside == {True, False}
 
 
-def test_welch_degrees_of_freedom_by_hand():
-    error, freedom = sna.mixing.seating.welch(np.array([1.0, 3.0]), np.array([4.0, 9.0]))
-    assert error == pytest.approx(np.sqrt(10))
-    # Satterthwaite: (1 + 9)^2 / (1 / 4 + 81 / 9)
-    assert freedom == pytest.approx(100 / 9.25)
-
-
-def test_the_interval_of_a_change_uses_welch():
-    """Against SciPy's own Welch test on pseudo-values: parts of very different spread."""
-    from sna.mixing.seating import t_estimate, welch
-
+def test_the_error_of_a_change_has_welch_degrees_of_freedom():
+    """Against SciPy's own Welch test: two parts of very different spread and size."""
     rng = np.random.default_rng(3)
     first, second = rng.normal(0, 1, 6), rng.normal(1, 8, 30)
-    errors = np.array([first.std(ddof=1) / np.sqrt(6), second.std(ddof=1) / np.sqrt(30)])
-    error, freedom = welch(errors, np.array([5.0, 29.0]))
-    gap = float(first.mean() - second.mean())
-    made = t_estimate("gap", gap, error=error, freedom=freedom, level=0.95, null="", n=36)
+    parts = [Preference(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))), len(x) - 1.0) for x in (first, second)]
+    made = t_estimate("gap", subtract(parts[1], parts[0]), level=0.95, null="", n=36)
     expected = stats.ttest_ind(first, second, equal_var=False)
     interval = expected.confidence_interval()
     assert (made.low, made.high) == pytest.approx((interval.low, interval.high))
     assert made.p_value == pytest.approx(expected.pvalue)
+
+
+def test_the_expected_table_has_the_margins_and_the_odds():
+    # one stratum: 3 of a and 2 of b join seats of 2 a and 3 b, nobody their own
+    pairs = code_pairs([0, 0, 1, 1, 1], [0, 1, 2, 3, 4], [5, 5, 6, 6, 6], [0] * 5, [0, 0, 0, 1, 1, 0, 1])
+    margins = hold_margins(pairs)
+    assert expected_same_share(margins) == pytest.approx((3 * 2 + 2 * 3) / 5 / 5)
+    # twice the odds for one's own: cells x, 3 - x, 2 - x, x with x * x = 2 * 2 * (3 - x)(2 - x)
+    x = min(np.roots([3, -20, 24]).real)
+    assert expected_same_share(margins, float(np.log(2))) == pytest.approx(2 * x / 5)
+
+
+def test_scores_add_up_to_the_pairs_beyond_expectation_and_have_its_exact_variance():
+    """Threads of one seat each: the variance of a permuted sum, exactly (Hoeffding)."""
+    rng = np.random.default_rng(5)
+    n, roles = 400, rng.integers(0, 3, 800)
+    pairs = code_pairs(range(n), range(n), range(n, 2 * n), rng.integers(0, 40, n), roles)
+    margins = hold_margins(pairs)
+    scores = score_threads(pairs, margins, delta=0.0)
+    assert scores.score.sum() == pytest.approx(margins.same - expected_same_share(margins) * n)
+    _, variance = channel_null().moments(pairs, np.eye(3)[None])
+    assert scores.square.sum() == pytest.approx(float(variance[0]), rel=0.15)
+
+
+@pytest.mark.parametrize("planted", [-0.7, 0.0, 0.7])
+def test_the_planted_preference_comes_back_whatever_the_sizes_of_groups(planted):
+    """Two designs whose shares of talk across roles differ widely; the estimate is the same."""
+    for n_roles in (2, 5):
+        found = []
+        for seed in range(4):
+            made = sna.make_forum(n_roles=n_roles, n_threads=600, role_preference=planted, silent_share=0, rng=seed)
+            found.append(estimate_preference(code_joins(made.forum, "role", every="1mo")))
+        mean, error = np.mean([one.delta for one in found]), np.mean([one.error for one in found]) / 2
+        # time and space blur a preference a little; they never turn it around
+        assert abs(mean - planted) < 0.2 * abs(planted) + 3 * error, (n_roles, mean, error)
+
+
+def test_a_forum_without_any_pair_of_the_same_group_has_a_finite_preference():
+    pairs = code_pairs([0, 1, 2, 3], [0, 1, 2, 3], [2, 3, 0, 1], [0] * 4, [0, 0, 1, 1])
+    delta, information = fit_preference(hold_margins(pairs))
+    assert -6 <= delta < 0
+    assert information > 0
 
 
 def test_the_jackknife_of_the_label_null_is_scaled_to_the_threads_kept():
