@@ -31,7 +31,8 @@ DESIGN: dict[str, Any] = {
     "loud_share": 0.02,
     "role_preference": 1.0,
     "role_preference_later": 0.1,
-    "changes_at": 0.5,
+    # July 2024: neither the middle of the 78 weeks nor the start of a campaign, so that nobody finds it by accident.
+    "changes_at": 0.66,
     "pair_preference": {("Sales", "Research"): -1.5, ("Research", "Sales"): -1.5},
     "level_gap": -0.1,
     "upward": -0.2,

@@ -43,6 +43,7 @@ from .mixing.change import cross_role_change as cross_role_change
 from .mixing.change import find_change_date as find_change_date
 from .mixing.claims import cross_role_ladder as cross_role_ladder
 from .mixing.claims import cross_role_level as cross_role_level
+from .mixing.claims import cross_role_levels as cross_role_levels
 from .mixing.claims import list_silent_pairs as list_silent_pairs
 from .mixing.draws import MixingDraws as MixingDraws
 from .mixing.draws import draw_mixing as draw_mixing
@@ -56,6 +57,8 @@ from .mixing.matrix import mixing_matrix as mixing_matrix
 from .mixing.new_ties import list_new_ties as list_new_ties
 from .mixing.new_ties import novel_tie_share as novel_tie_share
 from .mixing.nulls import Null as Null
+from .mixing.summary import CrossRoleSummary as CrossRoleSummary
+from .mixing.summary import cross_role_summary as cross_role_summary
 from .network.brokerage import bridging_loss as bridging_loss
 from .network.brokerage import brokerage_roles as brokerage_roles
 from .network.brokerage import brokerage_totals as brokerage_totals

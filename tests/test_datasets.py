@@ -73,7 +73,7 @@ def test_the_truth_names_people_of_the_forum(example):
     assert len(truth["champions"]) == 13
     assert set(truth["champions"]) | set(truth["loud"]) <= set(example.people["person_id"])
     assert truth["role_preference"] == [1.0, 0.1]
-    assert truth["changed_at"] == "2024-04-01T00:00:00+00:00"
+    assert truth["changed_at"] == "2024-07-01T00:00:00+00:00"
 
 
 def test_the_folder_is_found_in_an_installed_package_too(monkeypatch, tmp_path):

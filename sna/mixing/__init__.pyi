@@ -2,6 +2,7 @@ from .change import cross_role_change as cross_role_change
 from .change import find_change_date as find_change_date
 from .claims import cross_role_ladder as cross_role_ladder
 from .claims import cross_role_level as cross_role_level
+from .claims import cross_role_levels as cross_role_levels
 from .claims import list_silent_pairs as list_silent_pairs
 from .draws import MixingDraws as MixingDraws
 from .draws import draw_mixing as draw_mixing
@@ -16,3 +17,5 @@ from .new_ties import list_new_ties as list_new_ties
 from .new_ties import novel_tie_share as novel_tie_share
 from .nulls import Null as Null
 from .pairs import Pairs as Pairs
+from .summary import CrossRoleSummary as CrossRoleSummary
+from .summary import cross_role_summary as cross_role_summary

@@ -13,9 +13,9 @@ import polars as pl
 
 from sna.errors import NotAnswerableError
 from sna.forum import Forum
-from sna.mixing.draws import BY, MixingDraws, require_groups, take_draws
+from sna.mixing.draws import BY, MixingDraws, draw_mixing, require_groups, take_draws
 from sna.mixing.matrix import judge_matrix, list_rungs, take_joinings
-from sna.mixing.nulls import Moments, Null, draw_counts
+from sna.mixing.nulls import Moments, Null, draw_counts, participation_null
 from sna.mixing.pairs import Pairs, count_groups, cross_share, lay_strata
 from sna.mixing.seating import estimate_preference, expected_same_share, hold_margins, t_estimate
 from sna.results import Estimate
@@ -136,6 +136,65 @@ def judge_level(ready: MixingDraws, *, level: float) -> Estimate:
     )
 
 
+SEATINGS = (("1q", False), ("1mo", False), ("1w", False), ("1q", True), ("1w", True))
+"""Periods, and whether by hour of day, at which the level is shown; the last is the finest."""
+
+
+def cross_role_levels(
+    forum: Forum,
+    *,
+    by: str = BY,
+    since: Moment = None,
+    until: Moment = None,
+    draws: int = 199,
+    level: float = 0.95,
+    rng: np.random.Generator | int | None = None,
+) -> pl.DataFrame:
+    """The level of talk across groups, with people compared within longer and shorter periods.
+
+    Parameters
+    ----------
+    forum, by, since, until, draws, level, rng
+        As in `cross_role_level`.
+
+    Returns
+    -------
+    DataFrame
+        ``every, by_hour, value, low, high, p_value, n_threads``, one row for each of quarter, month, week, quarter by
+        four hours of the day, and week by four hours of the day. ``value`` is that of `cross_role_level`.
+
+    Raises
+    ------
+    NotAnswerableError
+        As `cross_role_level`.
+
+    Notes
+    -----
+    Groups that are active in different weeks or at different hours seem to avoid each other as long as people of
+    different weeks or hours are compared. Where rows disagree, that is the likely reason, and only the last row is
+    safe from it; it is also the least certain.
+
+    When it misleads: as `cross_role_level`, except for time.
+
+    Examples
+    --------
+    >>> from sna.simulate import make_forum
+    >>> levels = cross_role_levels(make_forum(n_threads=200, role_weeks=1.0, rng=1).forum, draws=49, rng=1)
+    >>> levels.select("every", "by_hour").row(0), levels["value"][0] < levels["value"][2]
+    (('1q', False), True)
+    """
+    generator = np.random.default_rng(rng)
+    rows = []
+    for every, by_hour in SEATINGS:
+        null = participation_null(by_hour=by_hour)
+        ready = draw_mixing(forum, by=by, null=null, since=since, until=until, every=every, draws=draws, rng=generator)
+        found = judge_level(ready, level=level)
+        rows.append((every, by_hour, found.value, found.low, found.high, found.p_value, found.n))
+    schema = {"every": pl.String, "by_hour": pl.Boolean, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+    frame = pl.DataFrame(rows, schema={**schema, "p_value": pl.Float64, "n_threads": pl.Int64}, orient="row")
+    return frame.with_columns(pl.col("value").fill_nan(None))
+
+
 def list_silent_pairs(
     data: Forum | MixingDraws,
     *,
@@ -194,7 +253,7 @@ def pick_silent(matrix: pl.DataFrame, *, level: float = 0.95) -> pl.DataFrame:
     stands_out = (pl.col("p_adjusted") <= 1 - level + 1e-12) & (pl.col("ratio") < 1)
     cells = matrix.filter(stands_out & (pl.col("from_group") != pl.col("to_group")))
     columns = ("from_group", "to_group", "observed", "expected", "ratio", "p_value", "p_adjusted", "null")
-    return cells.select(columns).sort("p_adjusted", "ratio", "from_group", "to_group")
+    return cells.select(columns).sort("ratio", "p_adjusted", "from_group", "to_group")
 
 
 def judge_share(

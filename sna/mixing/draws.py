@@ -47,7 +47,7 @@ class MixingDraws:
     >>> from sna.simulate import make_forum
     >>> ready = draw_mixing(make_forum(n_people=60, n_threads=60, rng=1).forum, draws=9, rng=1)
     >>> ready.by, ready.every, ready.counts.shape
-    ('role', '1q', (9, 5, 5))
+    ('role', '1mo', (9, 5, 5))
     """
 
     pairs: Pairs

@@ -66,7 +66,7 @@ def mixing_matrix(
     kinds, since, until
         Interactions used; a Network has its own.
     every
-        Length of the period within which people are exchangeable ("1w", "1mo", "1q", "1y"). None: "1q", or that of
+        Length of the period within which people are exchangeable ("1w", "1mo", "1q", "1y"). None: "1mo", or that of
         the draws.
     draws, rng
         Monte-Carlo draws, for nulls without a closed form. Ready draws have their own.

@@ -158,12 +158,13 @@ def channel_null() -> Null:
     )
 
 
-def participation_null() -> Null:
+def participation_null(*, by_hour: bool = False) -> Null:
     """Permute the participants of threads within channel and period: the null for claims.
 
     ``source`` joined the thread that ``target`` began. Held: the number of threads each person joined per channel
     and period, each thread's size, its asker, and that nobody joins a thread twice or their own. How it draws:
-    `sna.mixing.participants`.
+    `sna.mixing.participants`. With ``by_hour`` people are exchanged only with those who joined in the same four hours
+    of the day: where groups work at different hours, nothing coarser is fair.
 
     When it misleads: channels that are recorded wrongly, or that are not where people really meet, leave differences
     of opportunity inside a stratum; so do periods so long that people of different weeks count as present together.
@@ -173,19 +174,20 @@ def participation_null() -> Null:
     >>> participation_null().supports_claims
     True
     """
+    period = "period and hour of day" if by_hour else "period"
     holds = (
-        "threads joined by each person per channel and period",
-        "participants of each thread per period",
+        f"threads joined by each person per channel and {period}",
+        f"participants of each thread per {period}",
         "asker of each thread",
         "nobody joins a thread twice or their own",
     )
     return Null(
-        "thread participation",
+        "thread participation by hour" if by_hour else "thread participation",
         holds,
-        "participants of threads within channel and period",
+        f"participants of threads within channel and {period}",
         _draw_participants,
         pairs="joinings",
-        strata=("space", "period"),
+        strata=("space", "period", "hour") if by_hour else ("space", "period"),
         needs=("threads", "spaces"),
         supports_claims=True,
         expected=_expected_within,

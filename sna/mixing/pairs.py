@@ -16,7 +16,7 @@ from sna.talk.threads import MISSING, thread_participation
 from sna.talk.windows import cut_window
 from sna.types import Floats, Ints, Moment
 
-EVERY = "1q"
+EVERY = "1mo"
 """Length of the period within which the nulls exchange people, unless the caller chooses another."""
 
 

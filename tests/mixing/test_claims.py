@@ -184,7 +184,7 @@ def test_change_of_nothing_is_zero_by_construction(segregated):
     # the same weeks twice: theta before equals theta after
     with pytest.raises(sna.NotAnswerableError, match="before"):
         sna.cross_role_change(segregated, split_at=day(5))
-    twice = [(f"{half}{i:02d}", "help", i + 100 * half, people(i)) for half in (0, 1) for i in range(24)]
+    twice = [(f"{half}{i:02d}", "help", i + 91 * half, people(i)) for half in (0, 1) for i in range(24)]
     roles = {f"p{i:02d}": "IT" if i % 3 else "HR" for i in range(16)}
     change = sna.cross_role_change(talk(twice, roles=roles), split_at=day(90))
     assert change.value == pytest.approx(0.0, abs=1e-12)
@@ -286,7 +286,7 @@ def test_draws_made_once_serve_every_result(simulated):
     ("asked", "words"),
     [
         ({"by": "department"}, "by: the draws have 'role', asked for 'department'"),
-        ({"every": "1mo"}, "every: the draws have '1q', asked for '1mo'"),
+        ({"every": "1q"}, "every: the draws have '1mo', asked for '1q'"),
         ({"since": "2024-02-01"}, "since: the draws have None, asked for 2024-02-01"),
         ({"until": "2024-05-01"}, "until: the draws have"),
     ],
@@ -305,7 +305,7 @@ def test_what_contradicts_ready_draws_is_an_error(simulated, asked, words):
         with pytest.raises(sna.SnaError, match=words):
             ask(ready, **asked)
     # what agrees is no contradiction
-    assert sna.cross_role_level(ready, by="role", every="1q").n > 0
+    assert sna.cross_role_level(ready, by="role", every="1mo").n > 0
 
 
 def test_another_null_than_that_of_the_draws_is_an_error(simulated):
