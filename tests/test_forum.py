@@ -132,3 +132,11 @@ def test_years_that_cannot_be_are_mended_at_the_door_and_said():
     told = forum.issues.filter(pl.col("reason") == "impossible_time").select("kind", "position", "detail").rows()
     assert told == [("repaired", "post_id a", "created_at: the year 1"),
                     ("repaired", "post_id c", "created_at: the year 9999")]  # fmt: skip
+
+
+def test_any_dataframe_library_may_bring_the_tables():
+    table = pl.DataFrame({"post_id": ["a", "b"], "thread_id": ["t", "t"], "author_id": ["p", None],
+                          "created_at": [datetime(2024, 1, 1), None]})  # fmt: skip
+    ours = sna.build_forum(posts=table)
+    for other in (table.to_pandas(), table.to_arrow(), table.lazy()):
+        assert sna.build_forum(posts=other).equals(ours)

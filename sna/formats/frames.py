@@ -10,19 +10,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 
 from sna.errors import FormatError, ParameterError, ReadError
 from sna.formats.container import Container, open_container
 from sna.formats.csv import ANY, Dialect, load_csv
+from sna.formats.json import parse_json, read_json
 from sna.formats.loaded import Loaded, list_problems
 from sna.types import Frame, as_polars
 
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _PARQUET_SUFFIXES = (".parquet", ".pq")
-_BOM = b"\xef\xbb\xbf"
-_BLANK = _BOM + b" \t\r\n"
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 _BINARY = (b"SQLite format 3", b"%PDF", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\x7fELF")
 
 
@@ -108,39 +107,20 @@ def _load_json(container: Container, name: str) -> Loaded:
     """JSON lines, or one JSON array of objects; nested objects become dotted columns, lists stay JSON text."""
     whole = container.peek(name, 64).lstrip(_BLANK)[:1] == b"["
     rows, lines, bad = [], [], []
-    for number, item in enumerate(_whole_json(container, name) if whole else container.lines(name), start=1):
+    for number, item in enumerate(read_json(container, name) if whole else container.lines(name), start=1):
         if not whole and not item.strip(_BLANK):
             continue
         try:
-            record = item if whole else parse_json(item.removeprefix(_BOM))
+            record = item if whole else parse_json(item, name)[0]
             if not isinstance(record, dict):
-                raise ValueError(f"a JSON {type(record).__name__} instead of an object")
+                raise ReadError("", got=f"a JSON {type(record).__name__} instead of an object")
             rows.append(flatten(record))
             lines.append(number)
-        except (ValueError, RecursionError) as error:
-            bad.append((f"{'item' if whole else 'line'} {number}", str(error)))
+        except ReadError as error:
+            bad.append((f"{'item' if whole else 'line'} {number}", error.got))
     columns = dict.fromkeys(key for row in rows for key in row)
     frame = pl.DataFrame({key: pl.Series(key, [row.get(key) for row in rows], dtype=pl.String) for key in columns})
     return Loaded(frame, name, list_problems("damaged_row", bad), pl.Series("line", lines, dtype=pl.Int64))
-
-
-def _whole_json(container: Container, name: str) -> list[Any]:
-    with container.open(name) as raw:
-        try:
-            return parse_json(raw.read().removeprefix(_BOM))
-        except ValueError as error:
-            raise ReadError(f"{name} must be valid JSON.", got=f"{error}.", hint="export it again") from error
-
-
-def parse_json(data: bytes) -> Any:
-    """JSON to Python; falls back to the stdlib for lone surrogates, NaN and huge numbers; ValueError if hopeless."""
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(data.decode("utf-8", "replace"))
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
 
 
 def flatten(record: dict[str, Any], *, prefix: str = "") -> dict[str, str | None]:

@@ -46,6 +46,12 @@ def parse_json(data: bytes, name: str) -> tuple[Any, bool]:
         raise ReadError(f"{name} must be valid JSON.", got=f"{error}.", hint="export it again") from error
 
 
+def read_json(container: Container, name: str) -> Any:
+    """One whole document of an export; see `parse_json`."""
+    with container.open(name) as stream:
+        return parse_json(stream.read(), name)[0]
+
+
 def _mend_surrogate(found: re.Match[bytes]) -> bytes:
     escape = found.group()
     return b"\\ufffd" if len(escape) == 6 else escape

@@ -11,18 +11,17 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
-from pathlib import Path
 
 import polars as pl
 
-from sna.admit import make_issues
 from sna.errors import ParameterError
 from sna.formats.frames import load_frame
 from sna.forum import Forum, Source, build_forum
 from sna.people.names import email_key, name_key, name_likeness, name_parts
-from sna.schema import CAPABILITIES, ISSUES, PEOPLE, TABLES
+from sna.readers.collect import Collector
+from sna.schema import CAPABILITIES, PEOPLE, TABLES
 from sna.types import Frame
 
 EXTERNAL_IDS = (
@@ -130,11 +129,13 @@ def merge_forums(
     tables = {name: _stacked(named, name, person) for name in TABLES if name != "people"}
     tables["roles"] = tables["roles"].unique(maintain_order=True)
     people = _merged_people(named, person)
+    log, read = Collector("merged"), {name: _rows_read(named, name) for name in TABLES}
+    n_doubles = sum(forum.roles.height for forum in named.values()) - tables["roles"].height
+    n_joined = sum(forum.people.height for forum in named.values()) - people.height
+    _log_links(log, clusters, n_joined=n_joined, n_doubles=n_doubles)
     issues = [_labelled_issues(label, forum) for label, forum in named.items()]
-    heights = {name: sum(getattr(forum, name).height for forum in named.values()) for name in TABLES}
-    issues += _merge_issues(clusters, heights["people"] - people.height, heights["roles"] - tables["roles"].height)
-    log = pl.concat([ISSUES.empty(), *issues])
-    return build_forum(**tables, people=people, source=_source(named, heights, log), issues=log)
+    source = replace(_source(named), rows_read=read)
+    return build_forum(**tables, people=people, source=source, issues=pl.concat([*issues, log.issues()]))
 
 
 def list_identity_links(forum: Forum) -> pl.DataFrame:
@@ -380,63 +381,41 @@ def _link(account: str, person: str, method: str) -> dict[str, str | float]:
     }
 
 
-def _merge_issues(clusters: _Clusters, n_joined: int, n_doubles: int) -> list[pl.DataFrame]:
-    issues = []
+def _log_links(log: Collector, clusters: _Clusters, *, n_joined: int, n_doubles: int) -> None:
+    """Who was joined to whom and how, what was not joined, and the rows that are one now."""
     if n_joined:
-        note = "accounts joined to another account of the same person; see list_identity_links"
-        issues.append(make_issues("people", "merged_account", kind="withheld", n=n_joined, detail=note))
+        told = "accounts joined to another account of the same person; see list_identity_links"
+        log.note("people", "merged_account", kind="withheld", n=n_joined, detail=told)
     if n_doubles:
-        note = "the same spell of the same person in two sources"
-        issues.append(make_issues("roles", "duplicate_row", kind="rejected", n=n_doubles, detail=note))
+        told = "the same spell of the same person in two sources"
+        log.note("roles", "duplicate_row", kind="rejected", n=n_doubles, detail=told)
     for accounts, method, why in sorted(set(clusters.refused)):
-        issues.append(
-            make_issues("people", "identity_unclear", kind="note", position=accounts, detail=f"{method}: {why}")
-        )
-    rows = []
+        log.note("people", "identity_unclear", position=accounts, detail=f"{method}: {why}")
     for root, members in clusters.members.items():
         if clusters.root(root) == root:
-            links = [_link(account, root, clusters.method.get(account, "own")) for account in members]
-            rows += [(f"{link['source']}:{link['account']}", json.dumps(link, sort_keys=True)) for link in links]
             if len(members) > 3:
-                issues.append(
-                    make_issues(
-                        "people", "large_identity", kind="note", position=root, detail=f"{len(members)} accounts"
-                    )
-                )
-    if rows:
-        frame = pl.DataFrame(sorted(rows), schema=["position", "detail"], orient="row")
-        fixed = frame.with_columns(
-            table=pl.lit("people"), reason=pl.lit(_LINK), kind=pl.lit("note"), file=pl.lit(""), n=pl.lit(1, pl.Int64)
-        )
-        issues.append(fixed.select(list(ISSUES.columns)))
-    return issues
+                log.note("people", "large_identity", position=root, detail=f"{len(members)} accounts")
+            for account in sorted(members):
+                link = _link(account, root, clusters.method.get(account, "own"))
+                log.note("people", _LINK, position=account, detail=json.dumps(link, sort_keys=True))
 
 
-def _source(named: Mapping[str, Forum], heights: Mapping[str, int], issues: pl.DataFrame) -> Source:
-    lost = issues.filter(pl.col("kind").is_in(["rejected", "withheld"])).group_by("table").agg(pl.col("n").sum())
-    losses = dict(lost.iter_rows())
-    joined = losses.pop("people", 0) - _n_of(issues, "merged_account")
-    doubles = _n_of(issues.filter(pl.col("table") == "roles", pl.col("file") == ""), "duplicate_row")
-    read = {name: heights[name] + losses.get(name, 0) for name in TABLES}
-    read["people"] = heights["people"] + joined
-    read["roles"] -= doubles
+def _rows_read(named: Mapping[str, Forum], table: str) -> int:
+    issues = pl.concat([forum.issues for forum in named.values()])
+    lost = issues.filter(pl.col("kind").is_in(["rejected", "withheld"]), pl.col("table") == table)
+    return sum(getattr(forum, table).height for forum in named.values()) + int(lost["n"].sum())
+
+
+def _source(named: Mapping[str, Forum]) -> Source:
     ends = [forum.source.exported_at for forum in named.values()]
-    levels = {}
-    for name in CAPABILITIES:
-        known = {forum.supports(name) for forum in named.values()}
-        levels[name] = known.pop() if len(known) == 1 else "partial"
+    grades = {name: {forum.supports(name) for forum in named.values()} for name in CAPABILITIES}
     return Source(
         "merged",
         coverage="; ".join(f"{label}: {forum.source.coverage or 'all'}" for label, forum in named.items()),
-        capabilities=levels,
+        capabilities={name: min(found) if len(found) == 1 else "partial" for name, found in grades.items()},
         exported_at=min(end for end in ends if end) if all(ends) else None,
-        rows_read=read,
         files=tuple(f"{label}/{name}" for label, forum in named.items() for name in forum.source.files),
     )
-
-
-def _n_of(issues: pl.DataFrame, reason: str) -> int:
-    return int(issues.filter(pl.col("reason") == reason)["n"].sum())
 
 
 def _candidate_pairs(facts: Mapping[str, Mapping[str, object]]) -> set[tuple[str, str]]:

@@ -6,9 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from sna.errors import ReadError
 from sna.formats.container import Container
-from sna.formats.frames import parse_json
+from sna.formats.json import as_dict, as_list, parse_json, read_json
 from sna.formats.loaded import Loaded, list_problems
 
 _ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user"
@@ -45,12 +44,8 @@ def load_scim(container: Container, names: list[str]) -> Loaded:
 
 def _records(container: Container, name: str) -> list[Any]:
     if name.lower().endswith(".jsonl"):
-        return [parse_json(line) for line in container.lines(name) if line.strip()]
-    with container.open(name) as raw:
-        try:
-            data = parse_json(raw.read().removeprefix(b"\xef\xbb\xbf"))
-        except ValueError as error:
-            raise ReadError(f"{name} must be valid JSON.", got=f"{error}.", hint="export it again") from error
+        return [parse_json(line, name)[0] for line in container.lines(name) if line.strip()]
+    data = read_json(container, name)
     if isinstance(data, dict):
         pages = _lower(data).get("resources")
         return pages if isinstance(pages, list) else [data]
@@ -58,13 +53,13 @@ def _records(container: Container, name: str) -> list[Any]:
 
 
 def _lower(record: object) -> dict[str, Any]:
-    return {str(key).lower(): value for key, value in record.items()} if isinstance(record, dict) else {}
+    return {str(key).lower(): value for key, value in as_dict(record).items()}
 
 
 def _user(record: object) -> dict[str, str | None] | None:
     """The facts we keep of one user, or None for what is no user."""
     user = _lower(record)
-    kinds = [str(kind).lower() for kind in user.get("schemas") or []]
+    kinds = [str(kind).lower() for kind in as_list(user.get("schemas"))]
     if "username" not in user or (kinds and not any(kind.endswith(":user") for kind in kinds)):
         return None
     plain = {key: _text(user.get(key.lower())) for key in _PLAIN}

@@ -18,7 +18,8 @@ from sna.errors import ReadError, SnaError
 from sna.formats.bson import read_bson
 from sna.formats.container import Container
 from sna.formats.csv import ANY, Dialect
-from sna.formats.frames import flatten, load_member, parse_json
+from sna.formats.frames import flatten, load_member
+from sna.formats.json import parse_json, read_json
 from sna.formats.loaded import Loaded, list_problems
 from sna.formats.sqldump import list_sql_tables, looks_like_sql, read_sql_tables
 from sna.formats.times import from_epoch
@@ -63,7 +64,7 @@ def _header(container: Container, name: str, sep: str | None) -> tuple[str, ...]
             return tuple(load_member(container, name).frame.columns)
         first = container.peek(name).splitlines()[0].decode("utf-8-sig", "replace")
         if suffix in (".jsonl", ".ndjson"):
-            record = parse_json(first.encode())
+            record = parse_json(first.encode(), name)[0]
             return tuple(flatten(record)) if isinstance(record, dict) else ()
         cells = first.split(sep or max(",;\t|", key=first.count))
         return tuple(cell.strip().strip('"') for cell in cells)
@@ -152,10 +153,9 @@ def _records(container: Container, name: str, items: str) -> Iterator[Any]:
     elif suffix in (".xml", ".atom"):
         yield from _atom_entries(container, name)
     elif suffix in (".jsonl", ".ndjson"):
-        yield from (parse_json(line) for line in container.lines(name) if line.strip())
+        yield from (parse_json(line, name)[0] for line in container.lines(name) if line.strip())
     else:
-        with container.open(name) as stream:
-            data = _whole(stream)
+        data = _whole(container, name)
         path = [part for part in items.split(".") if part]
         around = _around(data, path)
         for record in _under(data, path):
@@ -178,14 +178,14 @@ def _around(data: Any, path: Sequence[str]) -> dict[str, Any]:
     return {f"^{key}": value for key, value in data.items() if key != path[0] and not isinstance(value, list)}
 
 
-def _whole(stream: IO[bytes]) -> Any:
-    data = stream.read().removeprefix(b"\xef\xbb\xbf")
+def _whole(container: Container, name: str) -> Any:
+    """A JSON document, or one JSON object per line whatever the file is called."""
     try:
-        return parse_json(data)
-    except ValueError:
-        lines = [line for line in data.splitlines() if line.strip()]
+        return read_json(container, name)
+    except ReadError:
+        lines = [line for line in container.lines(name) if line.strip()]
         if len(lines) > 1 and lines[0].lstrip().startswith(b"{") and lines[0].rstrip().endswith(b"}"):
-            return [parse_json(line) for line in lines]
+            return [parse_json(line, name)[0] for line in lines]
         raise
 
 
