@@ -24,6 +24,15 @@ def write_forum(forum: Forum, folder: str | Path) -> Path:
     ------
     ReadError
         When the folder cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sna.forum import build_forum
+    >>> forum = build_forum(people=pl.DataFrame({"person_id": ["ann"]}))
+    >>> with TemporaryDirectory() as folder:
+    ...     read_canonical(write_forum(forum, folder)).people.equals(forum.people)
+    True
     """
     target = Path(folder)
     try:

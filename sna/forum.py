@@ -213,6 +213,15 @@ def build_forum(
     is missing, in another thread or part of a cycle is removed, and so is a time of a year before 1900 or after 2199.
     Rejected here: a second row with the same key, a mention or signal of a post that is not there, a row with a null
     in a required column.
+
+    Examples
+    --------
+    >>> posts = {"post_id": ["1", "2"], "thread_id": ["t", "t"], "parent_id": [None, "9"], "author_id": ["ann", "ann"]}
+    >>> forum = build_forum(posts=pl.DataFrame(posts), people=pl.DataFrame({"person_id": ["ann", "eve"]}))
+    >>> forum.people["person_id"].to_list()
+    ['ann', 'eve']
+    >>> forum.issues.select("table", "reason", "kind", "detail").rows()
+    [('posts', 'parent_missing', 'repaired', 'parent 9')]
     """
     tables_given = {
         "people": people,
@@ -257,6 +266,17 @@ def join_attribute(
     ------
     SchemaError
         When the forum has no such attribute.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> move = datetime(2024, 2, 1, tzinfo=UTC)
+    >>> roles = {"person_id": ["ann"] * 2, "attribute": ["role"] * 2, "value": ["IT", "HR"],
+    ...          "valid_from": [None, move], "valid_to": [move, None]}
+    >>> forum = build_forum(people=pl.DataFrame({"person_id": ["ann"]}), roles=pl.DataFrame(roles))
+    >>> acts = pl.DataFrame({"person_id": ["ann", "ann"], "created_at": [datetime(2024, 1, 31), datetime(2024, 2, 1)]})
+    >>> join_attribute(forum, acts)["role"].to_list()
+    ['IT', 'HR']
     """
     spells = forum.roles.filter(pl.col("attribute") == by).select("person_id", "valid_from", "valid_to", "value")
     if spells.is_empty():
@@ -313,13 +333,27 @@ def require_capabilities(forum: Forum, needs: Sequence[str], *, analysis: str, p
 
 
 def list_capabilities(forum: Forum) -> pl.DataFrame:
-    """What the source can and cannot know: ``capability, level, meaning``."""
+    """What the source can and cannot know: ``capability, level, meaning``.
+
+    Examples
+    --------
+    >>> forum = build_forum(source=Source("wiki", capabilities={"threads": "yes"}))
+    >>> list_capabilities(forum).filter(pl.col("level") == "yes").rows()
+    [('threads', 'yes', 'which posts belong together')]
+    """
     rows = [(name, forum.supports(name), meaning) for name, meaning in CAPABILITIES.items()]
     return pl.DataFrame(rows, schema=["capability", "level", "meaning"], orient="row")
 
 
 def list_analyses(forum: Forum) -> pl.DataFrame:
-    """Which analyses the source can support: ``analysis, answerable (yes / partial / no), because``."""
+    """Which analyses the source can support: ``analysis, answerable (yes / partial / no), because``.
+
+    Examples
+    --------
+    >>> forum = build_forum(source=Source("wiki", capabilities={"threads": "yes"}))
+    >>> list_analyses(forum).filter(pl.col("analysis") == "time to answer").rows()
+    [('time to answer', 'no', 'exact_times: no')]
+    """
     rows = []
     for analysis, needs in ANALYSES.items():
         grades = {need: _known(forum, need) for need in needs}

@@ -142,6 +142,14 @@ def brokerage_totals(
     Above 500,000 open paths p rests on a random sample of them, chosen without looking at labels.
 
     When it misleads: label permutation ignores that groups sit in different channels (see `label_null`).
+
+    Examples
+    --------
+    >>> from sna.network import network_from_edges
+    >>> people = pl.DataFrame({"person_id": ["a", "b", "c"], "role": ["HR", "IT", "HR"]})
+    >>> n = network_from_edges(pl.DataFrame({"source": ["a", "b"], "target": ["b", "c"]}), people=people)
+    >>> brokerage_totals(n, draws=99, rng=0).select("role", "observed", pl.col("expected").round(3)).rows()[:3]
+    [('coordinator', 0, 0.0), ('consultant', 1, 0.333), ('gatekeeper', 0, 0.333)]
     """
     ties = _ties(data, by, kinds=kinds, since=since, until=until, time_ordered=time_ordered)
     generator = np.random.default_rng(rng)

@@ -152,6 +152,16 @@ def list_identity_links(forum: Forum) -> pl.DataFrame:
     ------
     ParameterError
         When the forum was not made by `merge_forums`.
+
+    Examples
+    --------
+    >>> def staff(platform, *rows):
+    ...     people = pl.DataFrame(rows, schema=["person_id", "name", "email"], orient="row")
+    ...     return build_forum(people=people, source=Source(platform))
+    >>> chat = staff("chat", ("U1", "Ann Smith", "ann@x.org"))
+    >>> wiki = staff("wiki", ("7", "Ann S.", "ann@x.org"), ("8", "Anne Smith", None))
+    >>> list_identity_links(merge_forums([chat, wiki])).select("source", "account", "person_id", "method").rows()
+    [('chat', 'U1', 'chat:U1', 'email'), ('wiki', '7', 'chat:U1', 'email'), ('wiki', '8', 'wiki:8', 'own')]
     """
     if forum.source.platform != "merged":
         raise ParameterError("list_identity_links needs a merged forum.", got=f"Got {forum.source.platform!r}.")
@@ -187,6 +197,16 @@ def suggest_identities(
     DataFrame
         ``decision`` (empty: write "same" or "different"), ``account_a, account_b, name_a, name_b, likeness, reason``,
         the likeliest first. Saved as CSV and filled in it is the ``overrides`` file.
+
+    Examples
+    --------
+    >>> def staff(platform, *rows):
+    ...     people = pl.DataFrame(rows, schema=["person_id", "name", "email"], orient="row")
+    ...     return build_forum(people=people, source=Source(platform))
+    >>> chat = staff("chat", ("U1", "Ann Smith", "ann@x.org"))
+    >>> wiki = staff("wiki", ("7", "Ann S.", "ann@x.org"), ("8", "Anne Smith", None))
+    >>> suggest_identities([chat, wiki]).select("account_a", "account_b", "likeness", "reason").rows()
+    [('chat:U1', 'wiki:8', 0.947, 'similar name')]
     """
     named = _named(forums, labels, least=1)
     clusters = _cluster(named, [])

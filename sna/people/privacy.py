@@ -229,7 +229,7 @@ def _shapes(before: str, character: str) -> bool:
 
 
 def write_csv_safely(frame: Frame, path: str | Path) -> Path:
-    """Write a CSV that a spreadsheet cannot mistake for formulas.
+    r"""Write a CSV that a spreadsheet cannot mistake for formulas.
 
     Text (and column names) starting with ``= + - @ | %``, a tab or a line break, also behind blanks, semicolons or
     commas, gets a leading apostrophe and every text is quoted; control and direction-changing characters are removed.
@@ -244,6 +244,14 @@ def write_csv_safely(frame: Frame, path: str | Path) -> Path:
     ------
     ReadError
         When the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = write_csv_safely(pl.DataFrame({"name": ["=1+1", "Ann"], "n": [1, 2]}), Path(folder) / "people.csv")
+    ...     path.read_text().splitlines()
+    ['"name","n"', '"\'=1+1",1', '"Ann",2']
     """
     target, frame = Path(path), as_polars(frame)
     safe = frame.with_columns(

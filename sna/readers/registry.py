@@ -42,7 +42,13 @@ class Recognition:
 
 
 def list_readers() -> tuple[Reader, ...]:
-    """All readers, in the order they are asked."""
+    """All readers, in the order they are asked.
+
+    Examples
+    --------
+    >>> [reader.name for reader in list_readers()][:3]
+    ['slack', 'teams', 'stackexchange']
+    """
     return tuple(reader for name in _MODULES for reader in import_module(f"sna.readers.{name}").READERS)
 
 
@@ -53,6 +59,16 @@ def recognise(path: str | Path) -> Recognition:
     ------
     FormatError
         When no reader knows it; the message lists what was found and the platforms known.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> mail = ("From ann@x.org Mon Jan  1 10:00:00 2024", "From: Ann <ann@x.org>", "To: list@x.org", "", "Hello", "")
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "list.mbox"
+    ...     n_characters = path.write_text(chr(10).join(mail))
+    ...     recognise(path).reason
+    'list.mbox begins like an mbox'
     """
     if _is_canonical(Path(path)):
         return Recognition("canonical", "sna canonical folder", "it holds source.json and posts.parquet")
@@ -83,6 +99,16 @@ def read_forum(
         The platform is not recognised.
     ReadError
         The export is missing, empty, damaged or encrypted, or holds no posts.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> mail = ("From ann@x.org Mon Jan  1 10:00:00 2024", "From: Ann <ann@x.org>", "To: list@x.org", "", "Hello", "")
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "list.mbox"
+    ...     n_characters = path.write_text(chr(10).join(mail))
+    ...     read_forum(path).posts.select("author_id", "text").rows()
+    [('ann@x.org', 'Hello')]
     """
     if platform is None and _is_canonical(Path(path)):
         return read_canonical(path)

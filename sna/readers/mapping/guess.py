@@ -46,6 +46,16 @@ def guess_mapping(path: str | Path) -> MappingGuess:
         Missing, empty or damaged file.
     FormatError
         No table in it.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> rows = ("user,posted,topic,message", "ann,2024-01-01 10:00,5,Hello", "bob,2024-01-02 10:00,5,Hi")
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "posts.csv"
+    ...     n_characters = path.write_text(chr(10).join(rows))
+    ...     guess_mapping(path).guesses.select("field", "column").rows()
+    [('created_at', 'posted'), ('author', 'user'), ('thread', 'topic'), ('text', 'message')]
     """
     with open_container(path) as container:
         preset = find_preset(container)

@@ -25,7 +25,13 @@ from sna.schema import TABLES, TIME, Table
 
 
 def list_presets() -> tuple[str, ...]:
-    """Names of the mappings that come with the package."""
+    """Names of the mappings that come with the package.
+
+    Examples
+    --------
+    >>> "phpbb3" in list_presets()
+    True
+    """
     folder = resources.files("sna.readers.mapping") / "presets"
     return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
 
