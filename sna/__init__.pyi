@@ -17,11 +17,12 @@ from . import vitality as vitality
 from .canonical import write_forum as write_forum
 from .champions.comparators import COMPARATORS as COMPARATORS
 from .champions.evidence import champion_evidence as champion_evidence
-from .champions.find import champion_fairness as champion_fairness
-from .champions.find import champion_stability as champion_stability
-from .champions.find import ensemble_score as ensemble_score
+from .champions.fairness import champion_fairness as champion_fairness
+from .champions.fairness import champion_stability as champion_stability
 from .champions.find import find_champions as find_champions
 from .champions.find import list_facets as list_facets
+from .champions.guards import list_guards as list_guards
+from .champions.score import ensemble_score as ensemble_score
 from .champions.stories import list_war_stories as list_war_stories
 from .champions.validate import forum_before as forum_before
 from .champions.validate import validate_champions as validate_champions

@@ -172,8 +172,8 @@ def champions(*, request: Request, by: str | None, top: int, as_json: bool) -> N
 _CHAMPION_COLUMNS = (
     "person_id",
     "group",
-    "n_helped",
-    "expected_helped",
+    "n_helps",
+    "expected_helps",
     "contribution",
     "contribution_low",
     "contribution_high",

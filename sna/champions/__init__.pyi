@@ -1,10 +1,11 @@
 from .comparators import COMPARATORS as COMPARATORS
 from .evidence import champion_evidence as champion_evidence
-from .find import champion_fairness as champion_fairness
-from .find import champion_stability as champion_stability
-from .find import ensemble_score as ensemble_score
+from .fairness import champion_fairness as champion_fairness
+from .fairness import champion_stability as champion_stability
 from .find import find_champions as find_champions
 from .find import list_facets as list_facets
+from .guards import list_guards as list_guards
+from .score import ensemble_score as ensemble_score
 from .stories import list_war_stories as list_war_stories
 from .validate import forum_before as forum_before
 from .validate import validate_champions as validate_champions

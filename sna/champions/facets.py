@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from sna.champions.helps import Helping, count_chances
+from sna.champions.chances import chance_error, count_chances
+from sna.champions.helps import Helping
 from sna.forum import Forum, join_attribute
 from sna.stats.shrinkage import fit_precision, shrink_means, shrink_rates, shrink_shares
 from sna.talk.windows import WEEK
 
 FACETS = {
     "contribution": "threads of others helped in, against chances, group and tenure",
-    "helpfulness": "share of helps that were accepted or thanked (else liked), against order and competition",
+    "helpfulness": "share of helps that were accepted or thanked, against the same quarter, place and competition",
+    "appreciation": "share of helps that were liked, against the same quarter, place and competition",
     "waiting_saved_hours": "hours the asker would have waited longer for the next helper, per help, at most 168",
     "reach": "distinct people helped, against how many people one could have helped",
     "bridging": "share of helps across groups, against who asks in the same spaces",
@@ -35,17 +38,52 @@ _MIN_RECOGNISED = 10
 _MIN_NEWCOMERS = 200
 _MIN_NEWCOMERS_OWN = 5
 _RETURN_DAYS = 60
-_ERROR_OF = {"reads": 0.38}
-_ERROR_WITHOUT_VIEWS = 0.48
+# No record is exact: with 0, one forum in two without any champion had somebody named.
+_LEAST_ERROR = 0.1
+UNSEEN_ATTENTION = 1.0
+"""Log standard deviation of how much people read, taken for ranks where no views are recorded: forums with views show
+0.6 to 1.0, and nothing but views can tell."""
 
 
 @dataclass(frozen=True)
 class Facet:
-    """One facet: its table (null values when it cannot be measured) and the reason, empty when it can."""
+    """One side of helping, as measured in one forum and window.
+
+    Attributes
+    ----------
+    name
+        Its name, a key of `FACETS`.
+    frame
+        ``person_id, <name>, <name>_low, <name>_high`` and the counts behind them; nulls where it cannot be measured.
+    reason
+        Why it cannot be measured; empty when it can.
+    """
 
     name: str
     frame: pl.DataFrame
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class FacetTable:
+    """All facets of everybody who took part, in one table.
+
+    Attributes
+    ----------
+    people
+        One row per person: the facets, their counts and what was expected.
+    reasons
+        By facet, why it could not be measured.
+    exposure_error
+        Log standard deviation of the error in chances that the intervals include.
+    views
+        Whether chances are recorded views.
+    """
+
+    people: pl.DataFrame
+    reasons: Mapping[str, str]
+    exposure_error: float
+    views: bool
 
 
 def build_facets(
@@ -58,29 +96,28 @@ def build_facets(
     opportunity: str = "auto",
     opportunity_error: float | None = None,
     prior: str = "gamma",
-) -> list[Facet]:
+) -> FacetTable:
     """All facets of every human who took part, and of nobody else; see `sna.find_champions` for the arguments."""
     people = _participants(forum, helping, by)
     chances = count_chances(forum, helping, opportunity=opportunity)
+    error = max(chance_error(helping, chances), _LEAST_ERROR) if opportunity_error is None else opportunity_error
     people = people.join(chances, on="person_id", how="left", maintain_order="left")
-    people = _per_person(people, _other_acts(forum, helping))
     helps = helping.helps.filter(pl.col("person_id").is_in(people["person_id"].implode()))
-    options = {"level": level, "exposure_error": _known_to(people, opportunity_error)}
-    return [
+    options = {"level": level, "exposure_error": error}
+    facets = [
         _contribution(people, helps, factor=factor, prior=prior, **options),
-        _helpfulness(forum, people, helps, level=level),
+        _recognition(people, helps, "helpfulness", pl.col("n_accepted") + pl.col("n_thanks"), level=level),
+        _recognition(people, helps, "appreciation", pl.col("n_likes"), level=level),
         _waiting_saved(people, helps, helping, level=level),
         _reach(people, helps, **options),
         _bridging(forum, people, helping, helps, by=by, level=level),
         _catalysis(forum, people, helping, level=level),
         _consistency(people, helps, level=level),
     ]
-
-
-def _known_to(people: pl.DataFrame, error: float | None) -> float:
-    """How well chances are known: as stated, or what calibration found each definition of opportunity to need."""
-    rule = people["opportunity"].drop_nulls().first()
-    return _ERROR_OF.get(str(rule), _ERROR_WITHOUT_VIEWS) if error is None else error
+    frames = (facet.frame for facet in facets)
+    joined = reduce(lambda a, b: a.join(b, on="person_id", how="left", maintain_order="left"), frames)
+    reasons = {facet.name: facet.reason for facet in facets if facet.reason}
+    return FacetTable(joined, reasons, error, (chances["opportunity"] == "reads").any())
 
 
 def _participants(forum: Forum, helping: Helping, by: str) -> pl.DataFrame:
@@ -120,20 +157,11 @@ def _named(people: pl.DataFrame, result: pl.DataFrame, name: str) -> pl.DataFram
     return pl.concat([people.select("person_id"), result.select(list(columns)).rename(columns)], how="horizontal")
 
 
-def _other_acts(forum: Forum, helping: Helping) -> pl.DataFrame:
-    """Threads started and reactions given: signs of being there that are no helps (``person_id, n_other_acts``)."""
-    inside = pl.col("at").is_between(helping.since, helping.until, closed="left")
-    given = forum.signals.filter(inside & pl.col("person_id").is_not_null() & (pl.col("kind") != "accept"))
-    both = pl.concat([helping.chances["asker_id"].alias("person_id"), given["person_id"]])
-    return both.value_counts(name="n_other_acts")
-
-
 def _covariates(people: pl.DataFrame) -> np.ndarray | None:
-    """Log tenure and, without recorded views, log other acts; left out in small forums, where they only add noise."""
+    """Log tenure; left out in small forums, where it only adds noise."""
     if people.height < _MIN_COVARIATE_PEOPLE:
         return None
-    names = ["weeks"] if people["opportunity"][0] == "reads" else ["weeks", "n_other_acts"]
-    return np.log1p(people.select(names).cast(pl.Float64).to_numpy())
+    return np.log1p(people.select("weeks").cast(pl.Float64).to_numpy())
 
 
 def _rates(people: pl.DataFrame, count: str, exposure: str, **options: Any) -> pl.DataFrame:
@@ -146,7 +174,7 @@ def _rates(people: pl.DataFrame, count: str, exposure: str, **options: Any) -> p
 
 def _contribution(people: pl.DataFrame, helps: pl.DataFrame, **options: Any) -> Facet:
     all_helps = helps.group_by("person_id").agg(
-        pl.len().alias("n_helped"),
+        pl.len().alias("n_helps"),
         pl.col("space").drop_nulls().n_unique().alias("n_spaces"),
         pl.col("asker_id").n_unique().alias("n_people_helped"),
     )
@@ -154,7 +182,9 @@ def _contribution(people: pl.DataFrame, helps: pl.DataFrame, **options: Any) -> 
     rows = _per_person(_per_person(people, all_helps), counted)
     result = _rates(rows, "n_counted", "n_chances", **options)
     frame = pl.concat([_named(rows, result, "contribution"), result.select("expected", "prob_above")], how="horizontal")
-    extra = rows.select("group", "weeks", "n_chances", "opportunity", *all_helps.columns[1:], "n_counted")
+    extra = rows.select(
+        "group", "weeks", "n_chances", "hours_share", "opportunity", *all_helps.columns[1:], "n_counted"
+    )
     return Facet("contribution", pl.concat([frame, extra], how="horizontal").rename({"weeks": "tenure_weeks"}))
 
 
@@ -165,27 +195,37 @@ def _reach(people: pl.DataFrame, helps: pl.DataFrame, **options: Any) -> Facet:
     return Facet("reach", _named(rows, result, "reach"))
 
 
-def _helpfulness(forum: Forum, people: pl.DataFrame, helps: pl.DataFrame, *, level: float) -> Facet:
-    praised = (pl.col("n_accepted") + pl.col("n_thanks")) > 0
-    if helps.filter(praised).height < _MIN_RECOGNISED:
-        praised = pl.col("n_likes") > 0
-    marked = helps.with_columns(hit=praised.cast(pl.Float64))
-    blank = _empty(people, "helpfulness", {"n_recognised": pl.Int64})
-    if marked["hit"].sum() < _MIN_RECOGNISED:
-        found = int(marked["hit"].sum())
-        reason = f"{found} helps are known to be accepted, thanked or liked, {_MIN_RECOGNISED} are needed"
-        return Facet("helpfulness", blank, reason)
-    stratum = [pl.col("position").clip(upper_bound=3), pl.col("n_helpers").clip(upper_bound=3)]
-    usual = (pl.col("hit").sum() + marked["hit"].mean()) / (pl.len() + 1)
-    marked = marked.with_columns(usual.over(stratum).alias("usual"))
-    sums = marked.group_by("person_id").agg(
-        pl.col("hit").sum().cast(pl.Int64).alias("n_recognised"), pl.len().alias("n"), pl.col("usual").mean()
+_RECOGNITION = {"helpfulness": ("accepted or thanked", "n_recognised"), "appreciation": ("liked", "n_liked")}
+
+
+def _recognition(people: pl.DataFrame, helps: pl.DataFrame, name: str, signals: pl.Expr, *, level: float) -> Facet:
+    """Share of a person's helps with such signals, against what helps of the same kind and quarter got."""
+    words, count = _RECOGNITION[name]
+    marked = helps.with_columns(hit=(signals > 0).cast(pl.Float64))
+    found = int(marked["hit"].sum())
+    if found < _MIN_RECOGNISED:
+        reason = f"{found} helps are known to be {words}, {_MIN_RECOGNISED} are needed"
+        return Facet(name, _empty(people, name, {count: pl.Int64}), reason)
+    sums = (
+        marked.with_columns(usual=_usual_share(marked))
+        .group_by("person_id")
+        .agg(pl.col("hit").sum().cast(pl.Int64).alias(count), pl.len().alias("n"), pl.col("usual").mean())
     )
     rows = _per_person(people, sums)
     result = shrink_shares(
-        rows["n_recognised"].to_numpy(), rows["n"].to_numpy(), expected_share=rows["usual"].to_numpy(), level=level
+        rows[count].to_numpy(), rows["n"].to_numpy(), expected_share=rows["usual"].to_numpy(), level=level
     )
-    return Facet("helpfulness", _named(rows, result, "helpfulness").with_columns(rows["n_recognised"]))
+    return Facet(name, _named(rows, result, name).with_columns(rows[count]))
+
+
+def _usual_share(marked: pl.DataFrame) -> pl.Series:
+    """Expected share of hits of each help: that of its place and competition, times how its quarter did."""
+    stratum = [pl.col("position").clip(upper_bound=3), pl.col("n_helpers").clip(upper_bound=3)]
+    usual = (pl.col("hit").sum() + marked["hit"].mean()) / (pl.len() + 1)
+    quarter = pl.col("at").dt.truncate("1q")
+    rows = marked.with_columns(usual.over(stratum).alias("usual"))
+    change = (pl.col("hit").sum() + 1) / (pl.col("usual").sum() + 1)
+    return rows.select((pl.col("usual") * change.over(quarter)).clip(0.0, 0.99)).to_series()
 
 
 def _waiting_saved(people: pl.DataFrame, helps: pl.DataFrame, helping: Helping, *, level: float) -> Facet:
@@ -324,13 +364,13 @@ def _spread_p(successes: np.ndarray, trials: np.ndarray) -> float:
 
 def _consistency(people: pl.DataFrame, helps: pl.DataFrame, *, level: float) -> Facet:
     weeks = helps.group_by("person_id").agg(
-        pl.col("at").dt.truncate(WEEK).n_unique().cast(pl.Int64).alias("n_active_weeks")
+        pl.col("at").dt.truncate(WEEK).n_unique().cast(pl.Int64).alias("n_weeks_active")
     )
     rows = _per_person(people, weeks).with_columns(
-        all_weeks=pl.max_horizontal(pl.col("weeks").ceil(), pl.col("n_active_weeks"), 1)
+        all_weeks=pl.max_horizontal(pl.col("weeks").ceil(), pl.col("n_weeks_active"), 1)
     )
-    result = shrink_shares(rows["n_active_weeks"].to_numpy(), rows["all_weeks"].to_numpy(), level=level)
-    return Facet("consistency", _named(rows, result, "consistency").with_columns(rows["n_active_weeks"]))
+    result = shrink_shares(rows["n_weeks_active"].to_numpy(), rows["all_weeks"].to_numpy(), level=level)
+    return Facet("consistency", _named(rows, result, "consistency").with_columns(rows["n_weeks_active"]))
 
 
 def _empty(people: pl.DataFrame, name: str, counts: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:

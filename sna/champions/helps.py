@@ -7,28 +7,23 @@ stream of messages) every week in which a person is in touch with anybody stands
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from sna.errors import NotAnswerableError, ParameterError
+from sna.errors import NotAnswerableError
 from sna.forum import Forum
 from sna.schema import TIME
-from sna.talk.interactions import POSITIVE_REACTIONS, list_interactions
+from sna.talk.interactions import is_positive_reaction, list_interactions
 from sna.talk.openers import list_openers
-from sna.talk.windows import WEEK, make_window, merge_spells
+from sna.talk.windows import WEEK, make_window
+from sna.types import Moment
 
-OPPORTUNITIES = ("auto", "reads", "memberships", "attention", "spaces", "all")
-"""How a person's chances are counted; see `count_chances`."""
-_READ_KINDS = ("view", "read")
 _THANKS = ("thanks", "endorse")
-_PRIOR_PARTICIPATIONS = 1.0
-_GRACE = timedelta(days=90)
+_GRACE_DAYS = (7.0, 90.0)
+_YEAR = timedelta(days=365)
 _WEEK_SECONDS = 7 * 86400
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,8 +37,9 @@ class Helping:
     chances
         `list_chances`: one row per thread.
     spans
-        ``person_id, start, end, entered_by_act, weeks``: when each human was around to act (90 days after the last
-        sign of life they are taken to be gone), and the weeks from joining to leaving or the end of the window.
+        ``person_id, start, end, entered_by_act, weeks``: when each human was around to act, and the weeks from
+        joining to leaving or the end of the window. After the last sign of life a person is taken to stay for as long
+        as their signs of life lay apart on average (7 to 90 days).
     since, until
         The window, both ends known.
     basis
@@ -58,9 +54,7 @@ class Helping:
     basis: str
 
 
-def build_helping(
-    forum: Forum, *, since: datetime | date | str | None = None, until: datetime | date | str | None = None
-) -> Helping:
+def build_helping(forum: Forum, *, since: Moment = None, until: Moment = None) -> Helping:
     """Helps, chances and spans in one window.
 
     Raises
@@ -79,20 +73,39 @@ def build_helping(
     start = max(start or forum.period[0], forum.period[0])
     end = min(end, latest) if end is not None and end <= latest else end or _just_after(latest)
     helps, chances, basis = _tables(forum, end)
-    inside = helps.filter(pl.col("at") >= start)
-    return Helping(
-        inside,
-        chances.filter(pl.col("asked_at").is_between(start, end, closed="left")),
-        _spans(forum, start, end),
-        start,
-        end,
-        basis,
+    chances = chances.filter(pl.col("asked_at") < end)
+    return narrow_helping(forum, Helping(helps, chances, pl.DataFrame(), start, end, basis), since=start)
+
+
+def narrow_helping(forum: Forum, helping: Helping, *, since: datetime) -> Helping:
+    """The same helps and chances from a later moment on; the end stays."""
+    start = max(since, helping.since)
+    return replace(
+        helping,
+        helps=helping.helps.filter(pl.col("at") >= start),
+        chances=helping.chances.filter(pl.col("asked_at") >= start),
+        spans=_spans(forum, start, helping.until),
+        since=start,
     )
 
 
-def list_helps(
-    forum: Forum, *, since: datetime | date | str | None = None, until: datetime | date | str | None = None
-) -> pl.DataFrame:
+def last_year(forum: Forum, *, since: Moment, until: Moment) -> datetime:
+    """The beginning of the window: ``since`` if given, else twelve months before the end.
+
+    Examples
+    --------
+    >>> from sna.datasets import load_example
+    >>> last_year(load_example(), since=None, until="2025-03-01").isoformat()
+    '2024-03-01T00:00:00+00:00'
+    """
+    start, end = make_window(since, until)
+    if start is not None:
+        return start
+    end = end or forum.observed_until
+    return end - _YEAR if end is not None else datetime.min.replace(tzinfo=UTC)
+
+
+def list_helps(forum: Forum, *, since: Moment = None, until: Moment = None) -> pl.DataFrame:
     """One row per thread and human who contributed to a thread somebody else started.
 
     Returns
@@ -119,69 +132,6 @@ def list_helps(
     [('ann', 'bob', 2, 1)]
     """
     return build_helping(forum, since=since, until=until).helps
-
-
-def count_chances(forum: Forum, helping: Helping, *, opportunity: str = "auto") -> pl.DataFrame:
-    """How many threads of others each human could have helped in, whether or not they did.
-
-    Parameters
-    ----------
-    forum, helping
-        The forum, and `build_helping` of it.
-    opportunity
-        "reads": views recorded for the person. "memberships": threads in the spaces of which one was a member
-        at that time. "attention": threads while active, each space counted in full when the person's share of
-        participations there is at least the space's share of all threads, else in proportion (shares, so that
-        taking part more does not raise it; one prior participation spread like all threads). "spaces": all
-        threads in each space where the person took part at all. "all": all threads while active. "auto": the
-        first of these that the source can tell. Active is from joining, or the first sign of life, until
-        leaving, or 90 days after the last.
-
-    Returns
-    -------
-    DataFrame
-        ``person_id, n_chances, n_chances_people, opportunity``: threads, and distinct people who started them (each
-        person's threads share a weight of one). Silent people are included.
-
-    Raises
-    ------
-    ParameterError
-        For an unknown opportunity, or memberships where there are none.
-    """
-    rule = _opportunity_rule(forum, helping, opportunity)
-    if rule == "reads":
-        return _count_reads(forum, helping)
-    cells = _cells(forum, helping, rule)
-    counted = _count_in_cells(helping.chances, cells)
-    total = counted.group_by("person_id").agg(pl.col("n_chances").sum(), pl.col("n_chances_people").sum())
-    people = helping.spans.select("person_id")
-    return people.join(total, on="person_id", how="left", maintain_order="left").with_columns(
-        pl.col("n_chances", "n_chances_people").fill_null(0.0).clip(lower_bound=0.0), opportunity=pl.lit(rule)
-    )
-
-
-def list_opportunities(forum: Forum) -> tuple[str, ...]:
-    """The definitions of opportunity this forum can support, the default one first."""
-    spaces = forum.posts["space"].drop_nulls().n_unique()
-    read = forum.events["kind"].is_in(_READ_KINDS).any() and forum.supports("reads") == "yes"
-    found: tuple[str, ...] = ("reads",) if read else ()
-    found += ("memberships",) if not forum.memberships.is_empty() and spaces else ()
-    return (*found, *(("attention", "spaces") if spaces > 1 else ()), "all")
-
-
-def _opportunity_rule(forum: Forum, helping: Helping, opportunity: str) -> str:
-    if opportunity not in OPPORTUNITIES:
-        raise ParameterError(f"opportunity is one of {', '.join(OPPORTUNITIES)}.", got=f"Got {opportunity!r}.")
-    if helping.basis != "threads":
-        return "all"
-    known = list_opportunities(forum)
-    if opportunity in ("reads", "memberships") and opportunity not in known:
-        raise ParameterError(
-            f"opportunity={opportunity!r} needs them recorded per person.",
-            got="They are not.",
-            hint="opportunity='auto'",
-        )
-    return known[0] if opportunity == "auto" else opportunity
 
 
 def _tables(forum: Forum, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame, str]:
@@ -219,10 +169,16 @@ _HELP_COLUMNS = (
 
 
 def has_threads(forum: Forum) -> bool:
-    """Whether the source knows which posts belong together (a forum made by hand is taken at its word)."""
+    """Whether the source knows which posts belong together.
+
+    If a forum declares no capabilities, it has threads unless every post is alone in its thread while posts answer or
+    mention somebody.
+    """
     if forum.states_capabilities:
         return forum.supports("threads") != "no"
-    return forum.posts["thread_id"].is_duplicated().any()
+    alone = not forum.posts["thread_id"].is_duplicated().any()
+    directed = not forum.mentions.is_empty() or forum.posts["parent_id"].is_not_null().any()
+    return not (alone and directed)
 
 
 def list_chances(forum: Forum) -> pl.DataFrame:
@@ -297,7 +253,7 @@ def _recognition(forum: Forum, until: datetime) -> pl.DataFrame:
     )
     kind, n = pl.col("kind"), pl.col("n")
     thanks = kind.is_in(_THANKS)
-    liked = (kind.is_in(POSITIVE_REACTIONS) | kind.str.starts_with("emoji:")) & ~thanks
+    liked = is_positive_reaction() & ~thanks
     return joined.group_by("thread_id", "person_id").agg(
         n.filter(kind == "accept").sum().alias("n_accepted"),
         n.filter(thanks).sum().alias("n_thanks"),
@@ -310,13 +266,17 @@ def _spans(forum: Forum, since: datetime, until: datetime) -> pl.DataFrame:
     posts = forum.posts.select(pl.col("author_id").alias("person_id"), at="created_at")
     events = forum.events.select("person_id", "at")
     seen = pl.concat([posts, events]).drop_nulls().filter(pl.col("at") < until)
-    seen_at = seen.group_by("person_id").agg(pl.col("at").min().alias("first_seen"), pl.col("at").max().alias("last"))
+    seen_at = seen.group_by("person_id").agg(
+        pl.col("at").min().alias("first_seen"), pl.col("at").max().alias("last"), pl.col("at").n_unique().alias("n")
+    )
     humans = forum.people.filter(pl.col("kind") == "human").select("person_id", "joined_at", "left_at")
     rows = humans.join(seen_at, on="person_id", how="left", maintain_order="left")
     start = pl.min_horizontal("joined_at", "first_seen").fill_null(until)
     by_act = pl.col("first_seen").is_not_null() & (pl.col("joined_at").is_null() | (start < pl.col("joined_at")))
     here = pl.min_horizontal(pl.col("left_at").fill_null(until), pl.lit(until, TIME))
-    gone = pl.min_horizontal(here, pl.max_horizontal("last", "joined_at") + _GRACE)
+    apart = (pl.col("last") - pl.col("first_seen")).dt.total_seconds() / 86400 / pl.max_horizontal(pl.col("n") - 1, 1)
+    grace = pl.duration(seconds=apart.fill_null(0.0).clip(*_GRACE_DAYS) * 86400)
+    gone = pl.min_horizontal(here, pl.max_horizontal("last", "joined_at") + grace)
     start = pl.max_horizontal(start, pl.lit(since, TIME))
     return rows.select(
         "person_id",
@@ -325,122 +285,6 @@ def _spans(forum: Forum, since: datetime, until: datetime) -> pl.DataFrame:
         (by_act & (pl.col("first_seen") >= since)).alias("entered_by_act"),
         weeks=((here - start).dt.total_seconds() / _WEEK_SECONDS).clip(lower_bound=0.0),
     )
-
-
-def _count_reads(forum: Forum, helping: Helping) -> pl.DataFrame:
-    inside = pl.col("at").is_between(helping.since, helping.until, closed="left")
-    reads = forum.events.filter(pl.col("kind").is_in(_READ_KINDS) & inside)
-    counts = reads.group_by("person_id").agg(pl.col("n").sum().cast(pl.Float64).alias("n_chances"))
-    people_share = helping.chances["asker_id"].n_unique() / max(helping.chances.height, 1)
-    rows = helping.spans.select("person_id").join(counts, on="person_id", how="left", maintain_order="left")
-    return rows.with_columns(pl.col("n_chances").fill_null(0.0)).with_columns(
-        n_chances_people=pl.col("n_chances") * people_share, opportunity=pl.lit("reads")
-    )
-
-
-def _cells(forum: Forum, helping: Helping, rule: str) -> pl.DataFrame:
-    """``person_id, space, start, end, share``: when and with which share each person could see each space.
-
-    A null space means every space.
-    """
-    spans = helping.spans.select("person_id", "start", "end")
-    everywhere = spans.with_columns(space=pl.lit(None, pl.String), share=pl.lit(1.0))
-    if rule == "all":
-        return everywhere
-    if rule == "memberships":
-        return _membership_cells(forum, spans)
-    taken = _participations(forum, helping)
-    own = taken.join(spans, on="person_id")
-    columns = ("person_id", "start", "end", "space", "share")
-    if rule == "spaces":
-        return own.with_columns(share=pl.lit(1.0)).select(columns)
-    total = pl.col("n").sum().over("person_id")
-    sizes = helping.chances.group_by(pl.col("space").fill_null("")).len("size")
-    own = own.join(sizes, on="space", how="inner").with_columns(
-        elsewhere=_PRIOR_PARTICIPATIONS / (total + _PRIOR_PARTICIPATIONS),
-        relative=pl.col("n") / (total + _PRIOR_PARTICIPATIONS) * helping.chances.height / pl.col("size"),
-    )
-    own = own.with_columns(share=pl.col("relative").clip(upper_bound=1 - pl.col("elsewhere")))
-    rest = own.group_by("person_id").agg(pl.col("elsewhere").first())
-    prior = everywhere.drop("share").join(rest, on="person_id", how="left")
-    prior = prior.with_columns(pl.col("elsewhere").fill_null(1.0).alias("share"))
-    return pl.concat([own.select(columns), prior.select(columns)])
-
-
-def _membership_cells(forum: Forum, spans: pl.DataFrame) -> pl.DataFrame:
-    """Spells of membership cut to the person's span; overlapping spells of one space are merged into one."""
-    cut = forum.memberships.join(spans, on="person_id").select(
-        "person_id",
-        "space",
-        pl.max_horizontal("start", pl.col("valid_from").fill_null(_EARLIEST)).alias("start"),
-        pl.min_horizontal("end", pl.col("valid_to").fill_null(pl.col("end"))).alias("end"),
-    )
-    merged = merge_spells(cut, by=("person_id", "space"))
-    return merged.select("person_id", "start", "end", "space", share=pl.lit(1.0))
-
-
-def _participations(forum: Forum, helping: Helping) -> pl.DataFrame:
-    """Threads each human took part in, by space: ``person_id, space, n``."""
-    posts = forum.posts.filter(
-        pl.col("author_id").is_in(helping.spans["person_id"].implode())
-        & pl.col("created_at").is_between(helping.since, helping.until, closed="left")
-    )
-    return posts.group_by(pl.col("author_id").alias("person_id"), pl.col("space").fill_null("")).agg(
-        pl.col("thread_id").n_unique().alias("n")
-    )
-
-
-def _count_in_cells(chances: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """Threads of others inside each cell, weighted by its share: two binary searches per cell."""
-    threads = chances.select(
-        pl.col("space").fill_null(""), "asker_id", "weight", pl.col("asked_at").dt.epoch("us").alias("at")
-    )
-    anywhere = cells["space"].is_null().to_numpy()
-    whole, single = cells.filter(pl.col("space").is_null()), cells.filter(pl.col("space").is_not_null())
-    values = []
-    for value in (pl.lit(1.0), pl.col("weight")):
-        rows = threads.with_columns(value=value)
-        count = np.zeros(cells.height)
-        count[~anywhere] = _window_sums(rows, single)
-        count[anywhere] = _window_sums(rows.with_columns(space=pl.lit("")), whole)
-        values.append(count * cells["share"].to_numpy())
-    return cells.select("person_id").with_columns(n_chances=pl.Series(values[0]), n_chances_people=pl.Series(values[1]))
-
-
-def _window_sums(threads: pl.DataFrame, cells: pl.DataFrame) -> NDArray[np.float64]:
-    """Sum of ``value`` over threads of the cell's space inside its span, without the person's own threads."""
-    if threads.is_empty() or cells.is_empty():
-        return np.zeros(cells.height)
-    names = threads["space"].unique().sort()
-    codes = pl.DataFrame({"space": names, "code": np.arange(names.len(), dtype=np.int64)})
-    spans = cells.select(
-        pl.col("space").fill_null(""), "person_id", pl.col("start", "end").dt.epoch("us")
-    ).with_row_index("row")
-    spans = spans.join(codes, on="space", how="left", maintain_order="left").with_columns(pl.col("code").fill_null(-1))
-    rows = threads.join(codes, on="space", how="left", maintain_order="left")
-    everyone = _sums(rows, spans)
-    owners = pl.concat([rows["asker_id"], spans["person_id"]]).unique().sort()
-    ids = pl.DataFrame({"id": owners, "who": np.arange(owners.len(), dtype=np.int64)})
-    wide = owners.len()
-    own_rows = rows.join(ids, left_on="asker_id", right_on="id", how="left", maintain_order="left")
-    own_spans = spans.join(ids, left_on="person_id", right_on="id", how="left", maintain_order="left")
-    code = (pl.when(pl.col("code") >= 0).then(pl.col("code") * wide + pl.col("who")).otherwise(-1)).alias("code")
-    return everyone - _sums(own_rows.with_columns(code), own_spans.with_columns(code))
-
-
-def _sums(rows: pl.DataFrame, spans: pl.DataFrame) -> NDArray[np.float64]:
-    """Sums of ``value`` by code and time window, through one sorted array."""
-    ordered = rows.sort("code", "at")
-    at = ordered["at"].to_numpy()
-    origin, width = int(at.min()), int(at.max() - at.min()) + 2
-    ranks = np.unique(at)
-    step = ranks.size + 1
-    key = ordered["code"].to_numpy() * step + np.searchsorted(ranks, at)
-    running = np.concatenate([[0.0], np.cumsum(ordered["value"].to_numpy())])
-    code = spans["code"].to_numpy()
-    ends = [np.clip(spans[name].to_numpy(), origin - 1, origin + width) for name in ("start", "end")]
-    low, high = (np.searchsorted(key, code * step + np.searchsorted(ranks, end)) for end in ends)
-    return np.where(code >= 0, running[np.maximum(high, low)] - running[low], 0.0)
 
 
 def _just_after(moment: datetime) -> datetime:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from sna.champions.comparators import COMPARATORS
 from sna.champions.facets import list_newcomers
-from sna.champions.find import ensemble_score
 from sna.champions.helps import Helping, build_helping
+from sna.champions.score import ensemble_score
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
+from sna.talk.interactions import is_positive_reaction
 from sna.talk.windows import make_window
 from sna.types import Floats
 
@@ -26,7 +27,7 @@ OUTCOMES: Mapping[str, str] = {
     "answering": "threads of others helped in after the moment (still active and answering)",
     "accepted": "helps after the moment that were accepted",
     "returned": "newcomers helped first after the moment who came back within 60 days",
-    "likes": "likes and votes in favour gained on posts written after the moment",
+    "likes": "likes, emoji and votes in favour gained on posts written after the moment",
     "appointed": "a value of `attribute` that begins after the moment",
 }
 """Outcomes of `validate_champions`: what each counts."""
@@ -36,7 +37,6 @@ Scores = Mapping[str, Callable[[Forum], pl.DataFrame]]
 OURS = "ensemble"
 _TOP = 10
 _METRICS = ("auc", "precision_at_10", "ndcg")
-_LIKES = ("like", "upvote", "endorse", "thanks")
 
 
 def forum_before(forum: Forum, at: datetime | date | str) -> Forum:
@@ -170,7 +170,7 @@ def _count_outcome(forum: Forum, outcome: str, start: datetime, end: datetime, a
         return fresh.group_by("person_id").len("outcome")
     if outcome == "likes":
         posts = forum.posts.filter(pl.col("created_at").is_between(start, end, closed="left"))
-        given = forum.signals.filter(pl.col("kind").is_in(_LIKES)).rename({"person_id": "giver"})
+        given = forum.signals.filter(is_positive_reaction()).rename({"person_id": "giver"})
         joined = given.join(posts.select("post_id", person_id="author_id"), on="post_id")
         others = joined.filter(pl.col("giver").is_null() | (pl.col("giver") != pl.col("person_id")))
         return others.group_by("person_id").agg(pl.col("n").sum().alias("outcome"))
@@ -263,7 +263,8 @@ def validate_labels(
     Parameters
     ----------
     labels
-        Ids of these people. Compared are all humans who posted and did not opt out.
+        Ids of these people. Compared are all humans who posted and did not opt out. Such a label has no date, so
+        nothing is faded in the score called "ensemble".
 
     Returns
     -------
@@ -283,8 +284,13 @@ def validate_labels(
             "Validating on labels needs people with and without one among those who posted.",
             got=f"{int(truth['outcome'].sum())} of {truth.height} have one.",
         )
-    chosen = scores if scores is not None else DEFAULT_SCORES
+    chosen = scores if scores is not None else {**DEFAULT_SCORES, OURS: _undated_score}
     return _compare(truth, {name: score(forum) for name, score in chosen.items()}, draws=draws, level=level, rng=rng)
+
+
+def _undated_score(forum: Forum) -> pl.DataFrame:
+    """The score without fading: a label without a date says nothing about lately."""
+    return ensemble_score(forum, half_life_months=None)
 
 
 DEFAULT_SCORES: Scores = {OURS: ensemble_score, **COMPARATORS}

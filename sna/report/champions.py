@@ -95,7 +95,7 @@ def _champion_table(context: Context, shown: pl.DataFrame, names: list[str]) -> 
         "person": names,
         "group": [value if value in context.groups else "-" for value in shown["group"]],
         "helped in (expected)": [
-            f"{a:,} ({b:.0f})" for a, b in shown.select("n_helped", "expected_helped").iter_rows()
+            f"{a:,} ({b:.0f})" for a, b in shown.select("n_helps", "expected_helps").iter_rows()
         ],
         **{name: _intervals(shown, name) for name in _FACETS},
         "rank": [f"{a}\u2013{b}" if a else "-" for a, b in ranks],

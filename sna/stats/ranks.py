@@ -111,21 +111,28 @@ def find_top_set(
     return result
 
 
-def rate_scale(counts: ArrayLike, exposure: ArrayLike) -> tuple[Floats, Floats]:
-    """Counts with exposure as ``sqrt((y + 3/8) / E)``, whose standard error is known: ``1 / (2 sqrt(E))``.
+def rate_scale(counts: ArrayLike, exposure: ArrayLike, *, error: float = 0.0) -> tuple[Floats, Floats]:
+    """Counts with exposure on a scale on which ranks of rates can be compared as ranks of normals.
 
-    Anscombe's transform stabilises the variance of a Poisson count, so that ranks of rates can be compared as ranks
-    of normals. Exposure 0 gives NaN.
+    With exact exposure ``sqrt((y + 3/8) / E)``, whose standard error is known: ``1 / (2 sqrt(E))`` (Anscombe's
+    transform stabilises the variance of a Poisson count). With an ``error`` in the exposure (log standard deviation)
+    ``log((y + 1/2) / E)``, with standard error ``sqrt(1 / (y + 1/2) + error^2)``. Exposure 0 gives NaN.
 
     Examples
     --------
     >>> x, se = rate_scale([9], [1.0])
     >>> round(float(x[0]), 2), float(se[0])
     (3.06, 0.5)
+    >>> x, se = rate_scale([1.5], [2.0], error=0.5)
+    >>> float(x[0]), round(float(se[0]), 4)
+    (0.0, 0.866)
     """
     y, e = np.asarray(counts, dtype=float), np.asarray(exposure, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ok = e > 0
+        if error > 0:
+            half = y + 0.5
+            return np.where(ok, np.log(half / e), np.nan), np.where(ok, np.sqrt(1 / half + error**2), np.nan)
         return np.where(ok, np.sqrt((y + 0.375) / e), np.nan), np.where(ok, 0.5 / np.sqrt(e), np.nan)
 
 

@@ -27,6 +27,9 @@ _NODE_STEP = 0.1
 _GROUP_SD = 1.0
 _SMALL_GROUP = 5
 _COVARIATE_SD = 1.0
+# A covariate may change what is expected by at most this factor per standard deviation (log scale): with a free slope,
+# one that follows the outcome would predict that the busiest helper should have helped thousands of times.
+_COVARIATE_LIMIT = 0.5
 _GRID = 120
 
 
@@ -67,7 +70,8 @@ def shrink_rates(
         Peer group of each person (null is a group of its own). People of groups of fewer than 5 are held against the
         average of the others; group effects are themselves pulled to 0 (normal, sd 1 on the log scale).
     covariates
-        Array of shape (n,) or (n, k), such as log tenure; standardised here.
+        Array of shape (n,) or (n, k), such as log tenure; standardised here. The slope of each lies between -0.5 and
+        0.5 per standard deviation, on the log scale.
     factor
         The c of ``prob_above = P(theta >= c)``.
     level
@@ -129,7 +133,9 @@ def fit_rates(
     def loss(p: Floats) -> tuple[float, Floats]:
         return _nb_loss(p, counts=counts, design=design, offset=offset, precision=precision)
 
-    bounds = [(-30.0, 30.0)] * design.shape[1] + [_LOG_SHAPE]
+    n_covariates = 0 if covariates is None else int((covariates.std(axis=0) > 0).sum())
+    bounds = [(-30.0, 30.0)] * (design.shape[1] - n_covariates)
+    bounds += [(-_COVARIATE_LIMIT, _COVARIATE_LIMIT)] * n_covariates + [_LOG_SHAPE]
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     return RateModel(np.exp(design @ found.x[:-1] + offset), float(np.exp(found.x[-1])))
 
@@ -335,6 +341,43 @@ def james_stein(values: ArrayLike, *, variance: float) -> tuple[Floats, float]:
     spread = ((x - x.mean()) ** 2).sum()
     c = max(0.0, 1 - (x.size - 3) * variance / spread) if spread > 0 else 0.0
     return x.mean() + c * (x - x.mean()), float(c)
+
+
+def estimate_exposure_error(counts: tuple[ArrayLike, ArrayLike], exposure: tuple[ArrayLike, ArrayLike]) -> float:
+    """Log standard deviation of the error in each person's exposure, from two halves of the data.
+
+    Given a person's total ``n``, the first half's count is binomial with share ``p`` = first exposure / both, if the
+    exposures are right. Errors of the two halves that are independent add ``n (n - 1) p^2 (1 - p)^2 t^2`` to its
+    variance; ``t^2`` is the moment estimate over all people, and the error of the two halves together is ``t / 2``.
+
+    Parameters
+    ----------
+    counts, exposure
+        Acts and chances in the first and in the second half, one value per person; exposures above 0.
+
+    Returns
+    -------
+    float
+        At most 1; 0 when counts divide no more unevenly than chance does.
+
+    Notes
+    -----
+    When it misleads: an error that is the same in both halves cannot be seen.
+
+    Examples
+    --------
+    >>> estimate_exposure_error(([10], [0]), ([1], [1]))
+    1.0
+    >>> estimate_exposure_error(([5, 5], [5, 5]), ([1, 1], [1, 1]))
+    0.0
+    """
+    first, second = _pair(counts[0], counts[1], "the first counts", "the second counts")
+    here, there = _pair(exposure[0], exposure[1], "the first exposures", "the second exposures")
+    n, share = first + second, here / (here + there)
+    even = share * (1 - share)
+    excess = ((first - n * share) ** 2 - n * even).sum()
+    scale = (n * (n - 1) * even**2).sum()
+    return float(min(np.sqrt(max(excess, 0.0) / scale) / 2, 1.0)) if scale > 0 else 0.0
 
 
 def select_by_local_fdr(prob_above: ArrayLike, *, fdr: float = 0.10) -> NDArray[np.bool_]:

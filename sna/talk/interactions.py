@@ -33,7 +33,8 @@ REPLY_RULES = ("recorded", "root", "previous")
 LEFT_OUT = ("self", "bot", "unknown_author", "undated", "no_parent", "large_thread")
 """Reasons for which an interaction is left out; see `count_left_out`."""
 POSITIVE_REACTIONS = ("like", "upvote", "endorse", "thanks")
-"""Signal kinds that count as a reaction, with every ``emoji:<code>``; votes against, flags and bookmarks do not."""
+"""Signal kinds that count as a reaction, with every ``emoji:<code>`` but thumbs down; flags and bookmarks do not."""
+_EMOJI_AGAINST = ("emoji:-1", "emoji:thumbs_down", "emoji:thumbsdown", "emoji:\N{THUMBS DOWN SIGN}")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,19 @@ EDGE_RULES: Mapping[str, EdgeRule] = {
     )
 }
 """The edge rules by name; `list_edge_rules` shows them as a table."""
+
+
+def is_positive_reaction() -> pl.Expr:
+    """Whether the signal ``kind`` of a row is a reaction in favour: `POSITIVE_REACTIONS` or an ``emoji:<code>``.
+
+    Examples
+    --------
+    >>> kinds = pl.DataFrame({"kind": ["like", "emoji:tada", "flag"]})
+    >>> kinds.select(is_positive_reaction())["kind"].to_list()
+    [True, True, False]
+    """
+    emoji = pl.col("kind").str.starts_with("emoji:") & ~pl.col("kind").is_in(_EMOJI_AGAINST)
+    return pl.col("kind").is_in(POSITIVE_REACTIONS) | emoji
 
 
 def list_edge_rules() -> pl.DataFrame:
@@ -346,7 +360,7 @@ def _mentions(forum: Forum) -> pl.DataFrame:
 
 
 def _reactions(forum: Forum) -> pl.DataFrame:
-    return _signals(forum, pl.col("kind").is_in(POSITIVE_REACTIONS) | pl.col("kind").str.starts_with("emoji:"))
+    return _signals(forum, is_positive_reaction())
 
 
 def _co_participations(

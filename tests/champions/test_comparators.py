@@ -1,13 +1,16 @@
 """Comparators with answers worked out on paper on the six-person forum, and on a source without threads."""
 
 import dataclasses
+from datetime import timedelta
 
 import polars as pl
 import pytest
 
 import sna
+from sna.champions.chances import chance_error, count_chances, list_opportunities
 from sna.champions.comparators import COMPARATORS
-from sna.champions.helps import build_helping, count_chances, list_opportunities
+from sna.champions.facets import _cross_chance, build_facets
+from sna.champions.helps import build_helping
 from tests.conftest import day
 
 # bob answers ann (t1, accepted) and dan (t2), each as the only one; answers are marked, so t3's reply is none.
@@ -84,9 +87,9 @@ def test_champions_and_ensemble_work_on_a_stream(stream):
 
 def test_chances_count_threads_of_others_while_there(six):
     helping = build_helping(six)
-    chances = dict(count_chances(six, helping, opportunity="all").select("person_id", "n_chances").rows())
+    chances = dict(count_chances(six, helping, opportunity="all", hours=False).select("person_id", "n_chances").rows())
     # t1 (ann, day 0), t2 (dan, day 2), t3 (cat, day 11); bob is first seen on day 1, cat on 4, dan on 2.
-    assert chances == {"ann": 2.0, "bob": 2.0, "cat": 0.0, "dan": 1.0, "eve": 0.0} | {"cat": 0.0}
+    assert chances == {"ann": 1.0, "bob": 1.0, "cat": 0.0, "dan": 1.0, "eve": 0.0}
 
 
 def test_memberships_and_views_are_chances_where_they_are_known(six):
@@ -104,3 +107,83 @@ def test_memberships_and_views_are_chances_where_they_are_known(six):
     assert dict(count_chances(forum, helping).select("person_id", "n_chances").rows())["eve"] == 7.0
     with pytest.raises(sna.SnaError, match="recorded per person"):
         count_chances(six, build_helping(six), opportunity="reads")
+
+
+def build(posts, **tables):
+    names = ["post_id", "thread_id", "parent_id", "author_id", "created_at", "space", "kind"]
+    return sna.build_forum(posts=pl.DataFrame(posts, schema=names, orient="row"), **tables)
+
+
+def test_the_act_by_which_somebody_enters_is_no_help_against_chances():
+    posts = [
+        ("1", "1", None, "ann", day(0), "a", "root"),
+        ("2", "1", "1", "bob", day(1), "a", "reply"),  # bob is first seen by this help
+        ("3", "3", None, "ann", day(2), "a", "root"),
+        ("4", "3", "3", "bob", day(3), "a", "reply"),
+    ]
+    forum = build(posts)
+    row = build_facets(forum, build_helping(forum)).people.filter(person_id="bob")
+    assert row.select("n_helps", "n_counted").row(0) == (2, 1)
+
+
+def test_likes_of_oneself_are_no_recognition():
+    posts = [("1", "1", None, "ann", day(0), "a", "root"), ("2", "1", "1", "bob", day(1), "a", "reply")]
+    signals = pl.DataFrame(
+        {"post_id": ["2"] * 3, "person_id": ["bob", "ann", None], "kind": ["like", "like", "emoji:tada"]}
+    )
+    helps = build_helping(build(posts, signals=signals)).helps
+    assert helps["n_likes"].to_list() == [2]
+    assert helps["n_thanks"].to_list() == [0]
+
+
+def test_own_threads_are_no_chance_to_bridge():
+    """Bob (IT) could help ann (Sales) or cat (IT): the chance that a help of his crosses is 1 in 2, not 1 in 4."""
+    posts = [(f"b{i}", f"b{i}", None, "bob", day(0), "a", "root") for i in range(2)]
+    posts += [("1", "1", None, "ann", day(1), "a", "root"), ("2", "2", None, "cat", day(1), "a", "root")]
+    posts += [("3", "1", "1", "bob", day(2), "a", "reply")]
+    roles = pl.DataFrame(
+        {"person_id": ["ann", "bob", "cat"], "attribute": ["role"] * 3, "value": ["Sales", "IT", "IT"]}
+    )
+    forum = build(posts, roles=roles)
+    helping = build_helping(forum)
+    acts = helping.helps.with_columns(own=pl.lit("IT"))
+    assert _cross_chance(forum, helping, acts, "role").to_list() == [0.5]
+
+
+def test_hours_at_which_nobody_answers_are_no_chance():
+    """Ten people ask and answer at noon; one is there at midnight only: most threads are no chance for them."""
+    posts = []
+    for t in range(60):
+        at = day(t) + timedelta(hours=12)
+        posts.append((f"t{t}", f"t{t}", None, f"q{t % 10}", at, "a", "root"))
+        posts.append((f"a{t}", f"t{t}", f"t{t}", f"h{t % 10}", at + timedelta(minutes=30), "a", "reply"))
+        posts.append((f"n{t}", f"n{t}", None, "night", day(t), "a", "root"))
+    forum = build(posts)
+    helping = build_helping(forum)
+    counted = count_chances(forum, helping, opportunity="all")
+    night, noon = (counted.filter(person_id=name).row(0, named=True) for name in ("night", "h5"))
+    assert night["hours_share"] < 0.4
+    assert noon["hours_share"] > 0.7
+    whole = count_chances(forum, helping, opportunity="all", hours=False).filter(person_id="night")
+    assert whole["n_chances"].item() == 60
+
+
+def test_the_error_of_chances_shows_where_weeks_differ():
+    """The same helps, every week or only in every second one."""
+
+    def forum(every):
+        posts = []
+        for t in range(400):
+            at = day(t / 2)
+            posts.append((f"t{t}", f"t{t}", None, f"q{t % 10}", at, "a", "root"))
+            if (at.toordinal() - 719163) // 7 % every == 0:
+                posts.append((f"a{t}", f"t{t}", f"t{t}", f"h{t % 5}", at + timedelta(minutes=30), "a", "reply"))
+        return build(posts)
+
+    errors = []
+    for every in (1, 2):
+        made = forum(every)
+        helping = build_helping(made)
+        errors.append(chance_error(helping, count_chances(made, helping, opportunity="all", hours=False)))
+    assert errors[0] < 0.1
+    assert errors[1] > 0.7

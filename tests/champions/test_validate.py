@@ -135,7 +135,7 @@ def test_same_seed_same_table(forum):
 
 
 def test_labels(forum):
-    best = sna.ensemble_score(forum)["person_id"].head(5).to_list()
+    best = sna.ensemble_score(forum, half_life_months=None)["person_id"].head(5).to_list()
     table = validate_labels(forum, best, draws=20)
     assert table.row(0, named=True)["auc"] == 1.0
     with pytest.raises(sna.NotAnswerableError):
@@ -160,11 +160,34 @@ def test_ensemble_fades_on_paper():
         schema=["post_id", "thread_id", "author_id", "created_at", "kind"],
         orient="row",
     )
-    table = sna.ensemble_score(sna.build_forum(posts=posts))
+    forum = sna.build_forum(posts=posts)
+    month = 365.25 / 12
+    table = sna.ensemble_score(forum, half_life_months=10 / month)
     assert table["person_id"].to_list() == ["cat", "ann", "bob"]  # ann is still about
     faded = dict(table.select("person_id", "recent_helps").rows())
-    # Half-life a sixth of the history: bob's act of 60 days ago has faded to 2 ** -6.
+    # Half-life of ten days: bob's act of 60 days ago has faded to 2 ** -6.
     assert faded["cat"] == pytest.approx(1.0, abs=1e-4)
     assert faded["bob"] == pytest.approx(2**-6, abs=1e-4)
     row = table.row(0, named=True)
-    assert row["score"] == pytest.approx(1 + 0.5 + 0.5 + 0.1 + 0.1 + 0.05, abs=1e-3)
+    assert row["score"] == pytest.approx(1 + 0.5 + 0.5 + 0.5 + 0.1, abs=1e-3)
+    unfaded = sna.ensemble_score(forum, half_life_months=None)
+    assert dict(unfaded.select("person_id", "score").rows()) == {"cat": 2.6, "bob": 2.6, "ann": 1.2}
+
+
+def test_old_years_do_not_change_the_order():
+    """A person's score depends on their acts, not on how much history was exported with them."""
+    rows = [("1", "1", "ann", day(3650), "root"), ("2", "1", "bob", day(3660), "reply")]
+    names = ["post_id", "thread_id", "author_id", "created_at", "kind"]
+    old = [("0", "0", "eve", day(0), "root")]
+    young = sna.ensemble_score(sna.build_forum(posts=pl.DataFrame(rows, schema=names, orient="row")))
+    both = sna.ensemble_score(sna.build_forum(posts=pl.DataFrame(old + rows, schema=names, orient="row")))
+    assert both.filter(pl.col("person_id") != "eve").equals(young)
+
+
+def test_likes_are_counted_whatever_the_platform_calls_them(six):
+    slack = dataclasses.replace(
+        six, signals=six.signals.with_columns(kind=pl.col("kind").replace({"like": "emoji:tada", "thanks": "emoji:+1"}))
+    )
+    liked = (six.signals["kind"].is_in(["like", "thanks"])).sum()
+    assert liked > 0
+    assert list_outcomes(slack, at=day(2.5), outcome="likes").equals(list_outcomes(six, at=day(2.5), outcome="likes"))
