@@ -17,9 +17,8 @@ from sna.results import format_number
 _SHOWN = 15
 _EVIDENCE_PER_PERSON = 2
 _BOUND_NOTE = (
-    "The list is chosen for its expected share of wrong names, not person by person: single intervals may include 1. "
-    "The bound holds while people's chances to help are recorded about right; on synthetic forums with views wrong by "
-    "half, one name in four was wrong."
+    "Named are people with at least 5 helps for 3 people in 3 weeks, seen in the last quarter of the period, whose whole "
+    "interval lies above 1. They are listed in the order in which they are most likely to go on helping."
 )
 _RANK_NOTE = (
     "A rank is a range of places: 1\u201340 means that the data cannot tell. That somebody is not listed says nothing "
@@ -55,7 +54,7 @@ def champions_headline(context: Context, facts: ChampionFacts) -> str:
     peers = f"{context.group_word}, tenure" if context.by else "tenure"
     return (
         f"{facts.chosen.height:,} bright spots among {facts.n_judged:,} people who took part: they help more than "
-        f"their {peers} and opportunity predict; at most one in ten of them is expected to be a wrong name."
+        f"their {peers} and opportunity predict."
     )
 
 
@@ -94,9 +93,7 @@ def _champion_table(context: Context, shown: pl.DataFrame, names: list[str]) -> 
     columns = {
         "person": names,
         "group": [value if value in context.groups else "-" for value in shown["group"]],
-        "helped in (expected)": [
-            f"{a:,} ({b:.0f})" for a, b in shown.select("n_helps", "expected_helps").iter_rows()
-        ],
+        "helped in (expected)": [f"{a:,} ({b:.0f})" for a, b in shown.select("n_helps", "expected_helps").iter_rows()],
         **{name: _intervals(shown, name) for name in _FACETS},
         "rank": [f"{a}\u2013{b}" if a else "-" for a, b in ranks],
     }
