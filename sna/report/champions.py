@@ -17,8 +17,8 @@ from sna.results import format_number
 _SHOWN = 15
 _EVIDENCE_PER_PERSON = 2
 _BOUND_NOTE = (
-    "Named are people with at least 5 helps for 3 people in 3 weeks, seen in the last quarter of the period, whose whole "
-    "interval lies above 1. They are listed in the order in which they are most likely to go on helping."
+    "Named are people with at least 5 helps for 3 people in 3 weeks, seen in the last quarter of the period, whose "
+    "interval lies above 1 as a whole. They are listed in the order in which they are most likely to go on helping."
 )
 _RANK_NOTE = (
     "A rank is a range of places: 1\u201340 means that the data cannot tell. That somebody is not listed says nothing "
