@@ -21,9 +21,12 @@ from .champions.fairness import champion_fairness as champion_fairness
 from .champions.fairness import champion_stability as champion_stability
 from .champions.find import find_champions as find_champions
 from .champions.find import list_facets as list_facets
+from .champions.forecast import forecast_helping as forecast_helping
 from .champions.guards import list_guards as list_guards
 from .champions.score import ensemble_score as ensemble_score
 from .champions.stories import list_war_stories as list_war_stories
+from .champions.track_record import champion_track_record as champion_track_record
+from .champions.track_record import say_track_record as say_track_record
 from .champions.validate import forum_before as forum_before
 from .champions.validate import validate_champions as validate_champions
 from .champions.validate import validate_labels as validate_labels

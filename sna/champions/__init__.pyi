@@ -4,9 +4,12 @@ from .fairness import champion_fairness as champion_fairness
 from .fairness import champion_stability as champion_stability
 from .find import find_champions as find_champions
 from .find import list_facets as list_facets
+from .forecast import forecast_helping as forecast_helping
 from .guards import list_guards as list_guards
 from .score import ensemble_score as ensemble_score
 from .stories import list_war_stories as list_war_stories
+from .track_record import champion_track_record as champion_track_record
+from .track_record import say_track_record as say_track_record
 from .validate import forum_before as forum_before
 from .validate import validate_champions as validate_champions
 from .validate import validate_labels as validate_labels

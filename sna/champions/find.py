@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from sna.champions.facets import FACETS, UNSEEN_ATTENTION, FacetTable, build_facets, has_attribute
+from sna.champions.forecast import forecast_from
 from sna.champions.guards import Case, find_cautions
 from sna.champions.helps import Helping, build_helping, last_year, narrow_helping
 from sna.champions.score import score_helps
@@ -87,11 +88,12 @@ def find_champions(
     DataFrame
         One row per human who did not opt out: ``person_id, group, score, standing`` ("champion", "steady helper" or
         null), ``selected`` (champions), ``n_helps, n_people_helped, n_weeks_active, last_seen`` (last post in the
-        window), ``n_chances, expected_helps``; each facet of `sna.champions.FACETS` as a ratio to the expectation
-        (hours for ``waiting_saved_hours``) with ``_low`` and ``_high``; ``prob_above`` = P(ratio >= factor),
-        ``rank_low, rank_high, certainly_top`` (champions only), ``possibly_top``, the counts behind the facets,
-        ``caution`` (what to look at before naming somebody), ``verdict`` in words and ``not_measured`` with what this
-        source cannot tell. Silent people are listed with nulls.
+        window), ``chance_next_quarter`` (of helping in the next 13 weeks, `sna.forecast_helping`), ``n_chances,
+        expected_helps``; each facet of `sna.champions.FACETS` as a ratio to the expectation (hours for
+        ``waiting_saved_hours``) with ``_low`` and ``_high``; ``prob_above`` = P(ratio >= factor), ``rank_low,
+        rank_high, certainly_top`` (champions only), ``possibly_top``, the counts behind the facets, ``caution`` (what
+        to look at before naming somebody), ``verdict`` in words and ``not_measured`` with what this source cannot tell.
+        Silent people are listed with nulls.
 
     Raises
     ------
@@ -137,10 +139,11 @@ def find_champions(
     judged = _judge(_with_facts(forum, helping, shown, facets), helping, fdr=fdr, enough=enough)
     error = _rank_error(facets) if opportunity_error is None else opportunity_error
     ranked = _rank(judged, top=top, level=level, error=error)
-    score = score_helps(forum, history.helps, since=history.since, until=history.until)
-    table = people.join(ranked, on="person_id", how="left").join(
-        score.select("person_id", "score"), on="person_id", how="left"
-    )
+    score = score_helps(forum, history.helps, since=history.since, until=history.until).select("person_id", "score")
+    chance = forecast_from(forum, history).drop("basis")
+    table = people
+    for known in (ranked, score, chance):
+        table = table.join(known, on="person_id", how="left")
     return (
         table.with_columns(
             pl.col("n_helps", "n_people_helped").fill_null(0),
@@ -168,6 +171,7 @@ CHAMPION_COLUMNS = (
     "n_people_helped",
     "n_weeks_active",
     "last_seen",
+    "chance_next_quarter",
     "n_chances",
     "expected_helps",
     "contribution",
