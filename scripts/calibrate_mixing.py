@@ -1,163 +1,164 @@
 """How often the mixing verdicts are wrong on forums where nobody minds roles, and how often right where people do.
 
-Writes docs/mixing/calibration.json: ``python scripts/calibrate_mixing.py [replications]`` (2000 by default).
+Writes docs/mixing/calibration.json: ``python scripts/calibrate_mixing.py [replications]`` (200 by default, one design
+after the other; what is known so far is written after each).
 """
 
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from datetime import timedelta
+import time
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
-from sna.mixing.claims import judge_share
-from sna.mixing.nulls import channel_null, count_groups, label_null, participation_null, volume_null
-from sna.mixing.pairs import (
-    code_joins,
-    cross_share,
-    draw_counts,
-    left_out_thetas,
-    permute_change,
-    within_spaces,
-)
-from sna.simulate import PRESETS, make_forum
-from sna.stats.inference import jackknife_interval, logit, monte_carlo_p
+from sna.mixing.bridging import brokerage_totals
+from sna.mixing.change import begun_after, cross_role_change, judge_change
+from sna.mixing.claims import cross_role_levels, judge_share
+from sna.mixing.draws import draw_mixing
+from sna.mixing.nulls import channel_null, label_null, volume_null
+from sna.mixing.pairs import code_joins
+from sna.mixing.summary import compare_groups, decide_change, decide_level
+from sna.simulate import make_forum
 
 OUT = Path(__file__).parents[1] / "docs" / "mixing" / "calibration.json"
-CHANNEL_ERRORS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
-PERIODS = ("1mo", "1q", "10y")
 ALPHA = 0.05
+DRAWS = 39
+BASE = {"n_people": 120, "n_threads": 700, "n_weeks": 52, "silent_share": 0.0, "champion_share": 0.0}
+TWO = {"n_roles": 2}
+BLIND = {
+    "plain": {},
+    "roles have busy weeks, log sd .3": {"role_weeks": 0.3},
+    "roles have busy weeks, log sd .5": {"role_weeks": 0.5},
+    "roles have busy weeks, log sd 1": {"role_weeks": 1.0},
+    "roles work different hours": {"role_hours": 0.8},
+    "two roles join at 75 %": {"late_roles": 2},
+    "threads grow sevenfold": {"thread_growth": 7.0},
+    "a minority of two roles grows": {**TWO, "role_growth": 19.0},
+    "presence drifts": {"presence_drift": 0.3},
+    "turnover": {"joiner_share": 0.3, "leaver_share": 0.3},
+    "unequal attention, log sd 1": {"presence_spread": 1.0},
+    "30 % of roles missing": {"missing_role_share": 0.3},
+    "two roles": TWO,
+    "eight roles": {"n_roles": 8},
+    "very large threads": {"interest_spread": 2.0},
+    "bursts": {"burst": 0.6},
+    "people change role": {"role_change_share": 0.3},
+    "small forum": {"n_people": 60, "n_threads": 150, "n_weeks": 26},
+    "no channels": {"channel_concentration": 0.0},
+}
+"""Designs without preference: what is claimed is wrong."""
+CONSTANT = {
+    "preference .6, two roles join at 75 %": {"late_roles": 2},
+    "preference .6, a minority grows": {**TWO, "role_growth": 19.0},
+    "preference .6, threads grow sevenfold": {"thread_growth": 7.0},
+    "preference .6, roles have busy weeks, log sd .5": {"role_weeks": 0.5},
+}
+"""Designs with a constant preference: a change that is claimed is wrong."""
+CHANGES = {"preference .6 to .2": (0.6, 0.2), "preference .8 to 0": (0.8, 0.0), "preference 0 to .4": (0.0, 0.4)}
 
 
-def misplace(coded, share, rng):
-    """The same pairs with a share of threads recorded in a space drawn at random."""
-    pairs = coded.pairs
-    space = np.zeros(len(coded.threads), dtype=np.int64)
-    space[pairs.thread] = coded.space
-    wrong = rng.random(len(space)) < share
-    space[wrong] = rng.integers(0, coded.space.max() + 1, int(wrong.sum()))
-    spaces, n = space[pairs.thread], int(coded.space.max()) + 1
-    stratum = np.unique(coded.period * n + spaces, return_inverse=True)[1]
-    return replace(coded, pairs=replace(pairs, stratum=stratum), space=spaces)
-
-
-def verdict(coded, rng, *, draws):
-    """P-value of the level verdict, its randomised rank (uniform under the null), theta and its interval."""
-    sample = cross_share(draw_counts(participation_null(), coded.pairs, draws=draws, rng=rng), missing=coded.missing)
-    observed = float(cross_share(count_groups(coded.pairs), missing=coded.missing))
-    ties = (np.abs(sample - observed) < 1e-12).sum()
-    rank = ((sample < observed - 1e-12).sum() + rng.random() * (1 + ties)) / (1 + draws)
-    theta = float(logit(observed) - logit(sample.mean()))
-    _, low, high = jackknife_interval(theta, left_out_thetas(coded))
+def judge_once(design, seed):
+    """All decisions on one forum: True where something is claimed or rejected."""
+    made = make_forum(**{**BASE, **design}, rng=np.random.default_rng([107, seed]))
+    forum = made.forum
+    first, last = forum.period
+    planted = "role_preference_later" in design
+    split = made.truth.changed_at if planted else first + (last - first) / 2
+    truth = design.get("role_preference", 0.0) - design.get("role_preference_later", design.get("role_preference", 0.0))
+    changes = {}
+    for every in ("1q", "1mo", "1w"):
+        pairs = code_joins(forum, "role", every=every)
+        changes[every] = judge_change(pairs, begun_after(pairs, split), by="role", level=0.95)
+    after = begun_after(pairs, split)
+    moved = compare_groups(pairs, after)[1]
+    month = changes["1mo"]
+    searched = cross_role_change(forum, draws=199, rng=seed)
+    levels = cross_role_levels(forum, draws=DRAWS, rng=seed)
+    rows = {
+        f"level by {every}{' and hour' if hour else ''}": p is not None and p <= ALPHA
+        for every, hour, p in levels.select("every", "by_hour", "p_value").iter_rows()
+    }
+    decision = decide_change(month, finer=changes["1w"], moved_share=moved)[0]
     return {
-        "p": float(monte_carlo_p(observed, sample)),
-        "rank": float(rank),
-        "theta": theta,
-        "low": low,
-        "high": high,
+        "level claimed": decide_level(levels)[0] in ("more", "less"),
+        **rows,
+        "change claimed": decision in ("more", "less"),
+        "change withheld": month.p_value <= ALPHA and decision not in ("more", "less"),
+        **{f"change by {every}": estimate.p_value <= ALPHA for every, estimate in changes.items()},
+        "change interval covers": month.low <= truth <= month.high,
+        "search claimed": decide_change(searched, finer=changes["1w"], moved_share=moved)[0] in ("more", "less"),
+        "search rejects": searched.p_value <= ALPHA,
     }
 
 
-def level_once(task):
-    """All nulls on one forum; ``task`` is (preset, delta, seed, draws)."""
-    preset, delta, seed, draws = task
-    rng = np.random.default_rng([101, seed])
-    forum = make_forum(**{**PRESETS[preset], "role_preference": delta}, rng=rng).forum
-    coded = code_joins(forum, "role", period="1mo")
-    row = verdict(coded, rng, draws=draws)
-    for null in (label_null(), volume_null(), channel_null()):
-        row[null.name] = judge_share(coded, null, draws=draws, rng=rng)["p_value"]
-    return row
+def judge_bridging(design, seed):
+    """Whether any of the five brokerage roles is called more or less than expected on a role-blind forum."""
+    forum = make_forum(**{**BASE, **design}, rng=np.random.default_rng([108, seed])).forum
+    totals = brokerage_totals(forum, draws=99, rng=seed)
+    return {"any role": bool((totals["p_adjusted"] <= ALPHA).any()), "liaison": totals["p_value"][-1] <= ALPHA}
 
 
-def error_once(task):
-    """The verdict when channels are recorded wrongly, or periods are too long, on one role-blind forum."""
-    seed, draws = task
-    rng = np.random.default_rng([102, seed])
-    forum = make_forum(**PRESETS["role_blind_channels"], rng=rng).forum
-    coded = code_joins(forum, "role", period="1mo")
-    row = {
-        f"channel {share:.0%}": verdict(misplace(coded, share, rng), rng, draws=draws)["p"] for share in CHANNEL_ERRORS
-    }
-    for period in PERIODS:
-        row[f"period {period}"] = verdict(code_joins(forum, "role", period=period), rng, draws=draws)["p"]
-    return row
-
-
-def change_once(task):
-    """The change test on a year cut in two; ``task`` is (delta before, delta after, seed, draws)."""
-    before, after, seed, draws = task
-    rng = np.random.default_rng([103, seed])
-    design = {**PRESETS["role_blind_channels"], "n_threads": 700, "n_weeks": 52, "role_preference": before}
-    later = {} if before == after else {"role_preference_later": after, "changes_at": 0.5}
-    forum = make_forum(**{**design, **later}, rng=rng).forum
-    coded = code_joins(forum, "role", period="1mo")
-    start, end = forum.period
-    half = start + timedelta(seconds=(end - start).total_seconds() / 2)
-    label = (coded.started >= half).fill_null(False).cast(int).to_numpy().astype(np.int64)
-    row = {}
-    for name, share in (("exact", 0.0), ("channel 30%", 0.3)):
-        value, sample = permute_change(within_spaces(misplace(coded, share, rng)), label, draws=draws, rng=rng)
-        row[name] = float(monte_carlo_p(value, sample))
-    blind = replace(coded, space=np.zeros_like(coded.space))
-    value, sample = permute_change(within_spaces(blind), label, draws=draws, rng=rng)
-    row["channel unknown"] = float(monte_carlo_p(value, sample))
-    return row
-
-
-def share_rejected(rows, name):
-    """Share of p-values at or below 5 %, with its Monte-Carlo error."""
-    hit = float(np.mean([row[name] <= ALPHA for row in rows]))
-    return {"rejected": round(hit, 4), "mc_error": round(float(np.sqrt(max(hit * (1 - hit), 1e-9) / len(rows))), 4)}
-
-
-def summarise_level(rows):
-    """Rejections of each null, uniformity of the verdict's ranks, coverage of zero, mean theta."""
-    ranks = [row["rank"] for row in rows]
-    names = {"thread participation": "p"} | {
-        n: n for n in ("label permutation", "volume-holding", "channel-stratified")
-    }
+def judge_ladder(design, seed):
+    """Rejections of the nulls that support no claim, on the same joinings."""
+    forum = make_forum(**{**BASE, **design}, rng=np.random.default_rng([107, seed])).forum
+    pairs = code_joins(forum, "role")
+    rng = np.random.default_rng(seed)
     return {
-        "replications": len(rows),
-        "rejected_at_5_percent": {shown: share_rejected(rows, name) for shown, name in names.items()},
-        "rank_ks_p": float(stats.kstest(ranks, "uniform").pvalue),
-        "interval_excludes_zero": float(np.mean([not row["low"] <= 0 <= row["high"] for row in rows])),
-        "theta_mean": float(np.mean([row["theta"] for row in rows])),
-        "theta_sd": float(np.std([row["theta"] for row in rows])),
+        null.name: judge_share(pairs, null, draws=0, rng=rng)["p_value"] <= ALPHA
+        for null in (label_null(), volume_null(), channel_null())
     }
 
 
-def calibrate(replications, *, draws=99, workers=2, save=lambda found: None):
-    """Every study as one dict; ``replications`` for size, a tenth of them for the others; ``save`` after each."""
-    few = max(replications // 10, 10)
-    found = {"draws": draws, "period": "1mo"}
-    with ProcessPoolExecutor(workers) as pool:
-        for preset, count in (("role_blind_channels", replications), ("role_blind", few), ("role_blind_bursts", few)):
-            tasks = [(preset, 0.0, seed, draws) for seed in range(count)]
-            found[f"size {preset}"] = summarise_level(list(pool.map(level_once, tasks, chunksize=4)))
-            save(found)
-        for delta in (-0.3, 0.3, 0.6):
-            tasks = [("role_blind_channels", delta, seed, draws) for seed in range(few)]
-            found[f"power delta {delta}"] = summarise_level(list(pool.map(level_once, tasks, chunksize=4)))
+def judge_cells(design, seed):
+    """Whether any cell of the matrix is starred on a role-blind forum."""
+    from sna.mixing.matrix import mixing_matrix
+
+    forum = make_forum(**{**BASE, **design}, rng=np.random.default_rng([107, seed])).forum
+    table = mixing_matrix(draw_mixing(forum, draws=99, rng=seed))
+    return {"any cell starred": bool((table["p_adjusted"] <= ALPHA).any())}
+
+
+def study(judge, design, replications):
+    """Shares over the replications, with the largest Monte-Carlo error among them."""
+    rows = [judge(design, seed) for seed in range(replications)]
+    shares = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+    return {"replications": replications, **shares}
+
+
+def list_studies():
+    """Section, design and judge of every study, in order of importance."""
+    for name, design in BLIND.items():
+        yield "nobody minds roles", name, judge_once, design
+    for name, design in CONSTANT.items():
+        yield "a constant preference", name, judge_once, {**design, "role_preference": 0.6}
+    for name, (before, after) in CHANGES.items():
+        design = {"role_preference": before, "role_preference_later": after}
+        yield "power: a preference changes", name, judge_once, design
+    for delta in (-0.6, -0.3, 0.3, 0.6):
+        yield "power: a constant preference", f"preference {delta}", judge_once, {"role_preference": delta}
+    for name in ("plain", "roles have busy weeks, log sd .5", "unequal attention, log sd 1"):
+        yield "brokerage totals, nobody minds roles", name, judge_bridging, BLIND[name]
+    for name in ("plain", "no channels"):
+        yield "nulls that support no claim, nobody minds roles", name, judge_ladder, BLIND[name]
+    yield "cells of the matrix, nobody minds roles", "plain", judge_cells, BLIND["plain"]
+
+
+def calibrate(replications, *, save=lambda found: None):
+    """Every study as one dict; ``save`` is called after each."""
+    found = {"threads": BASE["n_threads"], "people": BASE["n_people"], "weeks": BASE["n_weeks"], "level": ALPHA}
+    for section, name, judge, design in list_studies():
+        start = time.perf_counter()
+        found.setdefault(section, {})[name] = study(judge, design, replications)
+        print(f"{section}: {name}: {time.perf_counter() - start:.0f} s", flush=True)
         save(found)
-        rows = list(pool.map(error_once, [(seed, draws) for seed in range(few)], chunksize=4))
-        found["measurement error, no preference"] = {name: share_rejected(rows, name) for name in rows[0]}
-        for before, after in ((0.0, 0.0), (0.3, 0.3), (0.3, 0.0), (0.15, 0.0)):
-            rows = list(pool.map(change_once, [(before, after, seed, draws) for seed in range(few)], chunksize=4))
-            found[f"change {before} to {after}"] = {name: share_rejected(rows, name) for name in rows[0]}
-            save(found)
     return found
 
 
 def write(found):
     """Write what is known so far, so that a run cut short is still a result."""
-    OUT.parent.mkdir(exist_ok=True)
+    OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    result = calibrate(int(sys.argv[1]) if len(sys.argv) > 1 else 2000, save=write)
-    print(json.dumps(result, indent=1))
+    calibrate(int(sys.argv[1]) if len(sys.argv) > 1 else 200, save=write)

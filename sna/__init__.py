@@ -11,10 +11,11 @@ sna.champions: Who helps more than their chances predict, the evidence, and whet
     champion_fairness        Selection rate by role, level, location and tenure, with Wilson intervals.
     champion_stability       How often each person is selected when the choices behind the selection change.
     COMPARATORS              Comparators under their literature names; each is called with ``(forum, since=, until=)``.
-    ensemble_score           One list for those who need one: who is likely to go on helping, judged from what they ...
-    find_champions           Find people who help more than their group, tenure and opportunity predict.
+    ensemble_score           Order people by how steadily and how lately they helped: the order of `sna.find_champions`.
+    find_champions           Find people who help steadily and lately, and more than peers with the same chances.
     forum_before             The forum as it could be known at a moment.
     list_facets              What each facet measures and whether this forum supports it: ``facet, meaning, ...
+    list_guards              The guards: ``guard, holds_back, meaning``. A guard that holds back keeps a person ...
     list_war_stories         Threads that several people solved unusually quickly, each compared with similar threads.
     validate_champions       How well scores known at a moment predict who matters after it, beside the usual scores.
     validate_labels          How well scores single out people known to be experts or leaders from elsewhere.
@@ -40,6 +41,7 @@ sna.forum: The Forum: one frozen object with every table of an export, validated
 
 sna.mixing: Who talks across roles, held against null models.
     assortativity            Newman's assortativity coefficient of a category, with its jackknife error over ...
+    brokerage_totals         Brokerage of the whole forum by role, against the thread-participation null.
     coleman_homophily        Coleman's homophily of each group: ties inside it beyond what its size gives, between ...
     cross_role_change        Did talk across groups change? At a known date, or at the date where it changed most.
     cross_role_ladder        The share of joinings that cross groups, against every named null.
@@ -50,6 +52,7 @@ sna.mixing: Who talks across roles, held against null models.
     CrossRoleSummary         What can be said about talk across groups; made by `cross_role_summary`.
     draw_mixing              Draw from a null once, for several results on the same pairs.
     ei_index                 E-I index of Krackhardt and Stern (1988): (external - internal) / (external + ...
+    find_bridges             People who stand between groups more than their volume and place give.
     find_change_date         The date at which talk across groups changed most, and the change there, corrected for ...
     hierarchy_flow           How much people act toward higher, equal and lower levels, and how often they are ...
     list_new_ties            First contacts: who joined whose thread for the first time, and how far apart the two ...
@@ -64,7 +67,6 @@ sna.network: Ties between people, their export, centrality and brokerage.
     betweenness              Share of shortest directed paths between others that pass through each person.
     bridging_loss            What falls apart between groups without each person.
     brokerage_roles          How often each person stands in each of the five brokerage roles.
-    brokerage_totals         Brokerage of the whole network by role, against permuted labels.
     build_network            Sum a forum's interactions into a network of all its people.
     constraint               Burt's constraint: how far a person's contacts are each other's contacts too.
     hits                     HITS: hubs act toward good authorities, authorities are acted toward by good hubs.

@@ -43,6 +43,8 @@ from .forum import build_forum as build_forum
 from .forum import join_attribute as join_attribute
 from .forum import list_analyses as list_analyses
 from .forum import list_capabilities as list_capabilities
+from .mixing.bridging import brokerage_totals as brokerage_totals
+from .mixing.bridging import find_bridges as find_bridges
 from .mixing.change import cross_role_change as cross_role_change
 from .mixing.change import find_change_date as find_change_date
 from .mixing.claims import cross_role_ladder as cross_role_ladder
@@ -65,7 +67,6 @@ from .mixing.summary import CrossRoleSummary as CrossRoleSummary
 from .mixing.summary import cross_role_summary as cross_role_summary
 from .network.brokerage import bridging_loss as bridging_loss
 from .network.brokerage import brokerage_roles as brokerage_roles
-from .network.brokerage import brokerage_totals as brokerage_totals
 from .network.brokerage import list_bridges as list_bridges
 from .network.centrality import betweenness as betweenness
 from .network.centrality import constraint as constraint

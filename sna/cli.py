@@ -187,27 +187,19 @@ _CHAMPION_COLUMNS = (
 @main.command()
 @_reads_forum
 @_BY
-@click.option("--split-at", default=None, help="Date that parts before from after; the middle by default.")
+@click.option("--split-at", default=None, help="Date or campaign that parts before from after; searched by default.")
 @click.option("--draws", default=999, show_default=True, help="Monte-Carlo draws.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
 @_JSON
 def across(*, request: Request, by: str | None, split_at: str | None, draws: int, seed: int, as_json: bool) -> None:
     """Say whether talk across roles has changed, and whether it is more or less than expected."""
-    forum = _load(request)
-    if forum.period is None:
-        raise NotAnswerableError("Talk over time needs dated posts.", got="No post has a date.")
-    middle = forum.period[0] + (forum.period[1] - forum.period[0]) / 2
-    by = by or "role"
-    change = sna.cross_role_change(forum, split_at=split_at or middle, by=by, draws=draws, rng=seed)
-    estimates = [change]
-    try:
-        estimates.append(sna.cross_role_level(forum, by=by, draws=draws, rng=seed))
-    except NotAnswerableError as error:
-        click.echo(_printable(str(error)), err=True)
+    summary = sna.cross_role_summary(_load(request), by=by or "role", split_at=split_at, draws=draws, rng=seed)
     if as_json:
-        _show(pl.concat([estimate.to_frame() for estimate in estimates]), as_json=True)
-    else:
-        click.echo("\n".join(_printable(estimate.sentence()) for estimate in estimates))
+        click.echo(json.dumps(summary.to_dict(), indent=1, default=str))
+        return
+    click.echo(_printable(summary.sentence()))
+    columns = ("from_group", "to_group", "observed", "expected", "ratio", "p_adjusted")
+    _show(summary.matrix.filter(pl.col("p_value").is_not_null()).select(columns), as_json=False)
 
 
 def _show(table: pl.DataFrame, *, as_json: bool) -> None:

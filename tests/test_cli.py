@@ -172,11 +172,17 @@ def test_champions_lists_ids_with_intervals_and_says_when_nobody_can_be_named(tm
     assert rows[0]["person_id"] in run("champions", "--example", "--top", "3").output
 
 
-def test_across_gives_the_change_and_the_level_with_their_nulls(export):
-    result = run("across", "--example", "--draws", "49", "--json")
-    change, level = json.loads(result.stdout)
+def test_across_prints_the_summary(export):
+    result = run("across", "--example", "--draws", "49", "--split-at", "2024-07-01", "--json")
+    summary = json.loads(result.stdout)
+    assert summary["split_basis"] == "given"
+    assert summary["change_decision"] == "more"
+    change = summary["change"][0]
     assert change["low"] < change["value"] < change["high"]
-    assert level["null"] == "thread participation"
+    assert {row["null"] for row in summary["matrix"]} == {"thread participation"}
+    words = run("across", "--example", "--draws", "49", "--split-at", "Chat with the leaders")
+    assert "had another role than the person who began it" in words.output
+    assert "| Engineering" in words.output
     refused = run("across", export)
     assert refused.exit_code in (5, 6)
     assert "role" in refused.output

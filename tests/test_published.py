@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 import sna
 from sna.mixing.indices import newman_assortativity
 from sna.mixing.levels import hierarchy_flow
-from sna.network.brokerage import brokerage_roles, brokerage_totals
+from sna.network.brokerage import brokerage_roles, label_totals
 
 DATA = Path(__file__).parent / "data"
 TRAITS = ("department", "gender", "seniority")
@@ -59,7 +59,7 @@ def test_krackhardt_brokerage_equals_sna_for_r(managers):
     sums = [roles[name].sum() for name in ("coordinator", "consultant", "representative", "gatekeeper", "liaison")]
     assert sums == [28, 69, 95, 62, 246]
     assert roles["n_paths"].sum() == 500
-    totals = brokerage_totals(advice, by="department", draws=199, rng=1)
+    totals = label_totals(advice, by="department", draws=199, rng=1)
     # total brokerage is the same in every permutation: none of the roles stands out
     assert totals["observed"].sum() == pytest.approx(totals["expected"].sum())
     assert (totals["p_adjusted"] > 0.05).all()

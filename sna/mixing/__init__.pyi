@@ -1,3 +1,5 @@
+from .bridging import brokerage_totals as brokerage_totals
+from .bridging import find_bridges as find_bridges
 from .change import cross_role_change as cross_role_change
 from .change import find_change_date as find_change_date
 from .claims import cross_role_ladder as cross_role_ladder

@@ -136,7 +136,7 @@ def judge_level(ready: MixingDraws, *, level: float) -> Estimate:
     )
 
 
-SEATINGS = (("1q", False), ("1mo", False), ("1w", False), ("1q", True), ("1w", True))
+SEATINGS = (("1q", False), ("1mo", False), ("1w", False), ("1w", True))
 """Periods, and whether by hour of day, at which the level is shown; the last is the finest."""
 
 
@@ -160,8 +160,8 @@ def cross_role_levels(
     Returns
     -------
     DataFrame
-        ``every, by_hour, value, low, high, p_value, n_threads``, one row for each of quarter, month, week, quarter by
-        four hours of the day, and week by four hours of the day. ``value`` is that of `cross_role_level`.
+        ``every, by_hour, value, low, high, p_value, n_threads``, one row for each of quarter, month, week, and week
+        by four hours of the day. ``value`` is that of `cross_role_level`.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -75,6 +76,14 @@ class CrossRoleSummary(Frozen):
     def sentence(self) -> str:
         """Raw shares, the change that remains after allowing for who was around, and the level."""
         return " ".join((self.share_words(), self.change_words(), self.level_words()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every field as plain values; tables as lists of rows, for JSON."""
+        plain: dict[str, Any] = {"sentence": self.sentence()}
+        for name, value in self._cells().items():
+            frame = value.to_frame() if isinstance(value, Estimate) else value
+            plain[name] = frame.to_dicts() if isinstance(frame, pl.DataFrame) else frame
+        return plain
 
     def share_words(self) -> str:
         """Raw shares before and after, which anybody can count again."""
@@ -170,8 +179,8 @@ def cross_role_summary(
         for every in ("1q", EVERY, _FINER)
     }
     change = searched or changes[EVERY]
-    groups, moved = _compare_groups(pairs, after)
-    decision, reason = _decide_change(change, changes[_FINER], moved)
+    groups, moved = compare_groups(pairs, after)
+    decision, reason = decide_change(change, finer=changes[_FINER], moved_share=moved)
     levels, level_decision, level_reason = _judge_levels(
         forum, by=by, since=since, until=until, draws=min(draws, 199), level=level, rng=generator
     )
@@ -233,7 +242,7 @@ def _count_shares(pairs: Pairs, after: Ints) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={**columns, "across_share": pl.Float64}, orient="row")
 
 
-def _compare_groups(pairs: Pairs, after: Ints) -> tuple[pl.DataFrame, float]:
+def compare_groups(pairs: Pairs, after: Ints) -> tuple[pl.DataFrame, float]:
     """Shares of the known groups among those who join and begin threads, before and after, and how far they moved."""
     ends, part = np.concatenate([pairs.source_group, pairs.target_group]), np.tile(after[pairs.thread], 2)
     counts = np.stack([np.bincount(ends[part == half], minlength=len(pairs.groups)) for half in (0, 1)])
@@ -243,8 +252,16 @@ def _compare_groups(pairs: Pairs, after: Ints) -> tuple[pl.DataFrame, float]:
     return frame.sort("group"), float(np.abs(shares[1] - shares[0]).sum() / 2)
 
 
-def _decide_change(change: Estimate, finer: Estimate, moved: float) -> tuple[str, str]:
-    """The decision on a change, and why."""
+def decide_change(change: Estimate, *, finer: Estimate, moved_share: float = 0.0) -> tuple[str, str]:
+    """The decision on a change: "more", "less", "undecided" or "not answerable", and why.
+
+    Examples
+    --------
+    >>> month = Estimate("change", 0.5, low=0.1, high=0.9, expected=0.0)
+    >>> decide_change(month, finer=Estimate("change", 0.4))[0], decide_change(month, finer=Estimate("change", 0.1))[0]
+    ('more', 'undecided')
+    """
+    moved = moved_share
     factor, low, high = (None if x is None else f"{np.exp(x):.2f}" for x in (change.value, change.low, change.high))
     size = f"the odds of joining a thread of another group rather than one's own are {factor} times what they were"
     size += f" ({change.level:.0%} interval {low} to {high})" if low and high else ""

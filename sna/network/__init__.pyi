@@ -1,6 +1,5 @@
 from .brokerage import bridging_loss as bridging_loss
 from .brokerage import brokerage_roles as brokerage_roles
-from .brokerage import brokerage_totals as brokerage_totals
 from .brokerage import list_bridges as list_bridges
 from .centrality import betweenness as betweenness
 from .centrality import constraint as constraint

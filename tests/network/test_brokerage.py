@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import sna
-from sna.network.brokerage import ROLES, bridging_loss, brokerage_roles, brokerage_totals, list_bridges
+from sna.network.brokerage import ROLES, bridging_loss, brokerage_roles, label_totals, list_bridges
 from tests.conftest import day
 
 
@@ -82,7 +82,7 @@ def test_totals_expect_what_all_permutations_give():
     for order in orders:
         for counts in brute_force(ties, dict(zip(roles, order, strict=True))).values():
             means = {name: means[name] + counts[name] / len(orders) for name in ROLES}
-    table = brokerage_totals(network(ties, roles), draws=2000, rng=1)
+    table = label_totals(network(ties, roles), draws=2000, rng=1)
     assert table["expected"].to_list() == pytest.approx([means[name] for name in ROLES])
     assert table["observed"].sum() == table["n_paths_tested"][0]
     assert (table["p_adjusted"] >= table["p_value"]).all()
@@ -133,7 +133,7 @@ def test_random_forums_in_time_order_equal_brute_force(seed):
     assert dict(table.select("person_id", "n_paths").filter(pl.col("n_paths") > 0).iter_rows()) == {
         person: n for person, n in expected.items() if n
     }
-    assert brokerage_totals(forum, time_ordered=True, draws=9, rng=1)["observed"].sum() == sum(expected.values())
+    assert label_totals(forum, time_ordered=True, draws=9, rng=1)["observed"].sum() == sum(expected.values())
 
 
 def test_what_falls_apart_equals_taking_people_out():
@@ -180,7 +180,7 @@ def test_people_who_opted_out_are_nowhere_named():
     assert "b" not in brokerage_roles(forum)["person_id"].to_list()
     assert list_bridges(forum).is_empty()
     assert "b" not in bridging_loss(forum)["person_id"].to_list()
-    assert brokerage_totals(forum, draws=9, rng=1)["observed"].sum() == 1
+    assert label_totals(forum, draws=9, rng=1)["observed"].sum() == 1
 
 
 def test_silent_people_are_there_and_bots_are_not(six):
