@@ -43,15 +43,8 @@ _COLUMNS = {
     "votes": ("PostId", "VoteTypeId", "CreationDate", "UserId"),
     "badges": ("UserId", "Name", "Date"),
 }  # fmt: skip
-_VOTES = {
-    "2": "upvote",
-    "3": "downvote",
-    "4": "flag",
-    "5": "bookmark",
-    "8": "bounty_offer",
-    "9": "bounty",
-    "12": "flag",
-}
+_VOTES = {"2": "upvote", "3": "downvote", "5": "bookmark", "8": "bounty_offer", "9": "bounty"}
+_VOTES |= dict.fromkeys(("4", "12"), "flag")
 _ACCEPT = "1"
 _POST_TYPES = {
     "3": "orphaned_tag_wiki", "4": "tag_wiki_excerpt", "5": "tag_wiki", "6": "moderator_nomination",
@@ -196,18 +189,14 @@ def _note_bad_times(frame: pl.DataFrame, column: str, into: Collector, table: st
 
 def _add_users(frame: pl.DataFrame, into: Collector, *, file: str) -> None:
     _note_bad_times(frame, "CreationDate", into, "people", file)
-    person = pl.col("Id").alias("person_id")
-    kind = pl.when(pl.col("Id") == _SYSTEM).then(pl.lit("system")).otherwise(pl.lit("human")).alias("kind")
-    into.add_frame(
-        "people",
-        frame.select(person, pl.col("DisplayName").alias("name"), kind, iso_time("CreationDate").alias("joined_at")),
-    )
-    for column, attribute in (("Reputation", "reputation"), ("Location", "location")):
-        stated = frame.filter(pl.col(column).str.strip_chars() != "")
-        value = pl.col(column).str.strip_chars().alias("value")
-        basis = pl.lit("snapshot").alias("basis")
-        into.derive_frame("roles", stated.select(person, pl.lit(attribute).alias("attribute"), value, basis))
-    seen = frame.select(person, pl.lit("last_access").alias("kind"), iso_time("LastAccessDate").alias("at"))
+    kind = pl.when(pl.col("Id") == _SYSTEM).then(pl.lit("system")).otherwise(pl.lit("human"))
+    joined = iso_time("CreationDate")
+    into.add_frame("people", frame.select(person_id="Id", name="DisplayName", kind=kind, joined_at=joined))
+    for column in ("Reputation", "Location"):
+        stated = frame.select(person_id="Id", value=pl.col(column).str.strip_chars()).filter(pl.col("value") != "")
+        facts = {"attribute": pl.lit(column.lower()), "basis": pl.lit("snapshot")}
+        into.derive_frame("roles", stated.with_columns(**facts))
+    seen = frame.select(person_id="Id", kind=pl.lit("last_access"), at=iso_time("LastAccessDate"))
     into.derive_frame("events", seen.filter(pl.col("at").is_not_null()))
 
 
@@ -246,39 +235,36 @@ def _questions_and_answers(frame: pl.DataFrame, into: Collector, *, file: str) -
 def _posts(frame: pl.DataFrame) -> pl.DataFrame:
     root = pl.col("PostTypeId") == "1"
     return frame.select(
-        pl.col("Id").alias("post_id"),
-        pl.when(root).then("Id").otherwise("ParentId").alias("thread_id"),
-        pl.when(~root).then("ParentId").alias("parent_id"),
-        pl.when(root).then(pl.lit("none")).otherwise(pl.lit("explicit")).alias("parent_basis"),
-        pl.col("OwnerUserId").alias("author_id"),
-        iso_time("CreationDate").alias("created_at"),
-        pl.when(root).then(pl.col("Tags").str.extract(r"([^<>|]+)")).alias("space"),
-        pl.when(root).then(pl.lit("root")).otherwise(pl.lit("answer")).alias("kind"),
-        pl.col("Title").alias("title"),
-        pl.col("Body").str.replace_all("<[^>]*>", "").str.strip_chars().alias("text"),
-        iso_time("LastEditDate").alias("edited_at"),
+        post_id="Id",
+        thread_id=pl.when(root).then("Id").otherwise("ParentId"),
+        parent_id=pl.when(~root).then("ParentId"),
+        parent_basis=pl.when(root).then(pl.lit("none")).otherwise(pl.lit("explicit")),
+        author_id="OwnerUserId",
+        created_at=iso_time("CreationDate"),
+        space=pl.when(root).then(pl.col("Tags").str.extract(r"([^<>|]+)")),
+        kind=pl.when(root).then(pl.lit("root")).otherwise(pl.lit("answer")),
+        title="Title",
+        text=pl.col("Body").str.replace_all("<[^>]*>", "").str.strip_chars(),
+        edited_at=iso_time("LastEditDate"),
     ).pipe(unescape_columns, ("text",))
 
 
 def _add_comments(frame: pl.DataFrame, into: Collector, *, file: str, known: pl.DataFrame) -> None:
-    posts = known.select(pl.col("post_id").alias("PostId"), "thread_id", "space")
-    joined = frame.join(posts, on="PostId", how="left", maintain_order="left")
+    joined = frame.join(known.rename({"post_id": "PostId"}), on="PostId", how="left", maintain_order="left")
     found = _refused(joined, pl.col("thread_id").is_null(), into, "posts", "unknown_post", file)
     _note_bad_times(found, "CreationDate", into, "posts", file)
-    into.add_frame(
-        "posts",
-        found.select(
-            ("c" + pl.col("Id")).alias("post_id"),
-            "thread_id",
-            pl.col("PostId").alias("parent_id"),
-            pl.lit("explicit").alias("parent_basis"),
-            pl.col("UserId").alias("author_id"),
-            iso_time("CreationDate").alias("created_at"),
-            "space",
-            pl.lit("comment").alias("kind"),
-            pl.col("Text").alias("text"),
-        ),
+    written = found.select(
+        "thread_id",
+        "space",
+        post_id="c" + pl.col("Id"),
+        parent_id="PostId",
+        parent_basis=pl.lit("explicit"),
+        author_id="UserId",
+        created_at=iso_time("CreationDate"),
+        kind=pl.lit("comment"),
+        text="Text",
     )
+    into.add_frame("posts", written)
 
 
 def _add_badges(source: _Rows, into: Collector) -> None:
@@ -287,31 +273,26 @@ def _add_badges(source: _Rows, into: Collector) -> None:
         frame = _refused(raw, seen.repeated(raw["Id"]), into, "events", "duplicate_id", file)
         nobody = pl.col("UserId").is_null() | pl.col("Name").is_null()
         frame = _refused(frame, nobody, into, "events", "missing_value", file)
-        kind, name = pl.lit("badge").alias("kind"), pl.col("Name").alias("object")
-        into.add_frame(
-            "events", frame.select(pl.col("UserId").alias("person_id"), kind, name, iso_time("Date").alias("at"))
-        )
+        facts = {"person_id": "UserId", "kind": pl.lit("badge"), "object": "Name", "at": iso_time("Date")}
+        into.add_frame("events", frame.select(**facts))
 
 
 class _SeenIds:
     """Tell repeated row ids; ids that only grow, as in a dump, need no look-up."""
 
     def __init__(self) -> None:
-        self._chunks: list[pl.Series] = []
+        self._chunks = [pl.Series([], dtype=pl.String)]
         self._highest = -(2**62)
 
     def repeated(self, ids: pl.Series) -> pl.Expr:
         """Mark rows whose id came before."""
         numbers = ids.cast(pl.Int64, strict=False)
-        growing = numbers.null_count() == 0 and bool((numbers.diff().drop_nulls() > 0).all())
-        first = numbers[0] if len(numbers) else None
-        if growing and first is not None and first > self._highest:
-            mark = pl.repeat(False, len(ids), eager=True)
-        else:
-            before = pl.concat([pl.Series([], dtype=pl.String), *self._chunks])
-            mark = ids.is_in(before.implode()) | ~ids.is_first_distinct()
+        steps = pl.concat([pl.Series([self._highest]), numbers.fill_null(self._highest)]).diff().drop_nulls()
+        mark = pl.repeat(False, len(ids), eager=True)
+        if not (steps > 0).all():
+            mark = ids.is_in(pl.concat(self._chunks).implode()) | ~ids.is_first_distinct()
         self._chunks.append(ids)
-        self._highest = max(self._highest, *(numbers.drop_nulls().to_list() or [self._highest]))
+        self._highest = max([self._highest, *numbers.drop_nulls()])
         return pl.lit(mark)
 
 
@@ -346,15 +327,9 @@ def _public_votes(frame: pl.DataFrame, into: Collector, *, file: str) -> pl.Data
 
 
 def _by_day(frame: pl.DataFrame) -> pl.DataFrame:
-    kind = pl.col("VoteTypeId").replace_strict({**_VOTES, _ACCEPT: "accept"}, return_dtype=pl.String).alias("kind")
-    votes = frame.select(
-        pl.col("PostId").alias("post_id"),
-        pl.col("UserId").alias("person_id"),
-        kind,
-        iso_time("CreationDate").alias("at"),
-        pl.lit(1, pl.Int64).alias("n"),
-    )
-    return _summed(votes)
+    kind = pl.col("VoteTypeId").replace_strict({**_VOTES, _ACCEPT: "accept"}, return_dtype=pl.String)
+    at, once = iso_time("CreationDate"), pl.lit(1, pl.Int64)
+    return _summed(frame.select(post_id="PostId", person_id="UserId", kind=kind, at=at, n=once))
 
 
 def _summed(votes: pl.DataFrame) -> pl.DataFrame:
@@ -366,29 +341,21 @@ def _summed(votes: pl.DataFrame) -> pl.DataFrame:
 
 def _add_accepted(votes: pl.DataFrame, accepted: pl.DataFrame, into: Collector) -> None:
     """Signals "accept": dated and counted as read where a vote row says so, derived from the question elsewhere."""
-    days = votes.select(pl.col("post_id").alias("answer"), "at", pl.lit(True).alias("_dated"))
-    joined = accepted.join(days, on="answer", how="left", maintain_order="left").select(
-        pl.col("answer").alias("post_id"),
-        pl.col("asker").alias("person_id"),
-        pl.lit("accept").alias("kind"),
-        "at",
-        "_dated",
-    )
-    into.add_frame("signals", joined.filter(pl.col("_dated")).drop("_dated"))
-    into.derive_frame("signals", joined.filter(pl.col("_dated").is_null()).drop("_dated"))
+    days = votes.select("at", post_id="post_id", _dated=True)
+    facts = accepted.select(post_id="answer", person_id="asker", kind=pl.lit("accept"))
+    joined = facts.join(days, on="post_id", how="left", maintain_order="left")
+    dated = pl.col("_dated").fill_null(False)
+    into.add_frame("signals", joined.filter(dated).drop("_dated"))
+    into.derive_frame("signals", joined.filter(~dated).drop("_dated"))
 
 
 def _known_answers(accepted: pl.DataFrame, posts: pl.DataFrame, into: Collector) -> pl.DataFrame:
     """Accepted answers that are in the dump, in the thread of their question; others are noted."""
-    answers = posts.filter(pl.col("kind") == "answer").select(
-        pl.col("post_id").alias("answer"), pl.col("thread_id").alias("question"), pl.lit(True).alias("_known")
-    )
-    joined = accepted.unique(["question", "answer"], maintain_order=True).join(
-        answers.unique("answer", maintain_order=True), on=["answer", "question"], how="left", maintain_order="left"
-    )
-    for question in joined.filter(pl.col("_known").is_null())["question"]:
+    answers = posts.filter(kind="answer").select(answer="post_id", question="thread_id").unique("answer")
+    chosen = accepted.unique(["question", "answer"], maintain_order=True)
+    for question in chosen.join(answers, on=["answer", "question"], how="anti", maintain_order="left")["question"]:
         into.note("signals", "accepted_answer_missing", position=f"Id {question}")
-    return joined.filter(pl.col("_known")).drop("_known")
+    return chosen.join(answers, on=["answer", "question"], how="semi", maintain_order="left")
 
 
 def add_name_mentions(into: Collector) -> None:
@@ -396,38 +363,21 @@ def add_name_mentions(into: Collector) -> None:
     posts = into.table("posts").unique("post_id", maintain_order=True)
     names = _plain_names(into.table("people"))
     comments = posts.filter((pl.col("kind") == "comment") & pl.col("text").str.contains("@", literal=True))
-    calls = comments.select(
-        "post_id", "parent_id", "created_at", "author_id", pl.col("text").str.extract_all(_CALL).alias("token")
-    )
-    calls = calls.explode("token").with_columns(_plain("token")).filter(pl.col("token").str.len_chars() > 0).unique()
-    here = (
-        pl.concat(
-            [
-                posts.filter(pl.col("kind") != "comment").select(
-                    parent_id="post_id", person_id="author_id", since="created_at"
-                ),
-                posts.filter(pl.col("kind") == "comment").select(
-                    "parent_id", person_id="author_id", since="created_at"
-                ),
-            ]
-        )
-        .group_by("parent_id", "person_id")
-        .agg(pl.col("since").min())
-    )
-    fits = calls.join(here.join(names, on="person_id"), on="parent_id").filter(
+    token = pl.col("text").str.extract_all(_CALL)
+    calls = comments.select("post_id", "parent_id", "created_at", "author_id", token=token).explode("token")
+    calls = calls.with_columns(_plain("token")).filter(pl.col("token").str.len_chars() > 0).unique()
+    place = pl.when(pl.col("kind") == "comment").then("parent_id").otherwise("post_id")
+    there = posts.group_by(parent_id=place, person_id="author_id").agg(since=pl.col("created_at").min())
+    exact = pl.col("name") == pl.col("token")
+    fits = calls.join(there.join(names, on="person_id"), on="parent_id").filter(
         (pl.col("since") <= pl.col("created_at"))
         & pl.col("person_id").ne_missing(pl.col("author_id"))
         & pl.col("name").str.starts_with(pl.col("token"))
-        & ((pl.col("name") == pl.col("token")) | (pl.col("token").str.len_chars() >= _SHORTEST))
+        & (exact | (pl.col("token").str.len_chars() >= _SHORTEST))
     )
-    exact = (pl.col("name") == pl.col("token")).alias("exact")
-    best = fits.with_columns(exact).filter(pl.col("exact") == pl.col("exact").max().over("post_id", "token"))
-    single = (
-        best.filter(pl.len().over("post_id", "token") == 1)
-        .select("post_id", "person_id")
-        .unique()
-        .sort("post_id", "person_id")
-    )
+    best = fits.with_columns(exact=exact).filter(pl.col("exact") == pl.col("exact").max().over("post_id", "token"))
+    single = best.filter(pl.len().over("post_id", "token") == 1).select("post_id", "person_id").unique()
+    single = single.sort("post_id", "person_id")
     into.derive_frame("mentions", single.with_columns(basis=pl.lit("text")))
     lost = calls["post_id"].n_unique() - single["post_id"].n_unique()
     if lost:
