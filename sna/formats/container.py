@@ -16,7 +16,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ _PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz"}
+_ARCHIVE = r".*\.(?:zip|7z|tar|tgz|tbz2?|txz|rar)"
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -75,6 +76,8 @@ class Container:
         "folder", "file", "zip", "tar" or "7z".
     names
         Members in sorted order.
+    links
+        Names in a folder that are links; they are not followed.
     """
 
     path: Path
@@ -82,6 +85,13 @@ class Container:
     names: tuple[str, ...]
     limits: Limits
     _open: Callable[[str], IO[bytes]] = field(repr=False)
+    links: tuple[str, ...] = ()
+
+    @property
+    def left_aside(self) -> list[tuple[str, str]]:
+        """(name, reason) of what is never looked into: links in a folder, archives inside the export."""
+        inside = [(name, "archive_inside") for name in self.match(_ARCHIVE) if self.kind != "file"]
+        return [*((name, "link_not_followed") for name in self.links), *inside]
 
     def match(self, pattern: str) -> list[str]:
         """Names whose whole path matches a regular expression (case-insensitive)."""
@@ -181,22 +191,30 @@ def _file(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _container(root: Path, kind: str, members: dict[str, _Member], limits: Limits) -> Container:
-    return Container(root, kind, tuple(sorted(members)), limits, lambda name: members[name].stream(limits))
+def _container(
+    root: Path, kind: str, members: dict[str, _Member], limits: Limits, *, links: Iterable[str] = ()
+) -> Container:
+    names = tuple(sorted(members))
+    return Container(root, kind, names, limits, lambda name: members[name].stream(limits), tuple(links))
 
 
 def _folder(root: Path, limits: Limits) -> Container:
     files: dict[str, _Member] = {}
+    links: list[str] = []
     for item in sorted(root.rglob("*")):
         name = item.relative_to(root).as_posix()
-        if item.is_file() and not item.is_symlink() and not _is_litter(name):
+        if _is_litter(name):
+            continue
+        if item.is_symlink():
+            links.append(name)
+        elif item.is_file():
             key = name if (plain := _plain_name(name)) in files else plain
             files[key] = _Member(item.name, item.stat().st_size, partial(_file, item))
         if len(files) > limits.members:
             raise _too_many(root, limits)
     if not files:
         raise ReadError(f"{root} must hold an export.", got="The folder is empty.", hint="check the path")
-    return _container(root, "folder", files, limits)
+    return _container(root, "folder", files, limits, links=links)
 
 
 def _single(root: Path, limits: Limits) -> Container:
@@ -232,7 +250,7 @@ def _zip(root: Path, archive: zipfile.ZipFile, limits: Limits) -> Container:
 
 def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
     members = []
-    for count, member in enumerate(bundle):
+    for count, member in enumerate(_headers(bundle)):
         if count > limits.members:
             raise _too_many(root, limits)
         if member.issym() or member.islnk() or member.isdev():
@@ -241,6 +259,13 @@ def _tar(root: Path, bundle: tarfile.TarFile, limits: Limits) -> Container:
             opener = cast("Callable[[], IO[bytes]]", partial(bundle.extractfile, member))
             members.append(_Member(member.name, member.size, opener))
     return _checked(root, "tar", members, limits)
+
+
+def _headers(bundle: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    try:
+        yield from bundle
+    except (ValueError, OverflowError) as error:
+        raise tarfile.ReadError(f"a header is malformed: {error}") from error
 
 
 def _tar_stream(root: Path, limits: Limits) -> IO[bytes]:
@@ -309,7 +334,7 @@ def _unwrapped(raw: IO[bytes], name: str, size: int, limits: Limits) -> IO[bytes
 def _is_tar(root: Path, limits: Limits) -> bool:
     try:
         with _tar_stream(root, limits) as stream, tarfile.open(fileobj=stream, mode="r:") as bundle:
-            return bundle.next() is not None
+            return next(_headers(bundle), None) is not None
     except _DAMAGED:
         return False
 

@@ -37,7 +37,7 @@ def find_encoding(container: Container, name: str) -> TextFile:
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return TextFile(encoding, errors="replace")
-    wide = _wide_encoding(head)
+    wide = wide_encoding(head)
     if wide:
         return TextFile(wide, errors="replace", reason="encoding", detail=f"read as {wide} (it has no byte-order mark)")
     if _is_valid(container, name):
@@ -49,7 +49,7 @@ def find_encoding(container: Container, name: str) -> TextFile:
     return TextFile(encoding, "strict", "encoding", f"not UTF-8; read as {encoding}")
 
 
-def _wide_encoding(head: bytes) -> str | None:
+def wide_encoding(head: bytes) -> str | None:
     """UTF-16 without a mark: every other byte of Western text is NUL."""
     pairs = len(head) // 2
     if pairs < 2:

@@ -141,7 +141,8 @@ def tidy_text(text: str) -> str:
 
 
 _QUOTE_TAG = re.compile(r"\[quote(?:=(\"[^\"\]\n]{0,300}\"|[^\]\n]{0,300}))?\]|\[/quote\]", re.IGNORECASE)
-_CODE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n.*?(?:^\1[`~]*[ \t]*$|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^(`{3,}+|~{3,}+)[^`\n]*+\n.*?(?:^\1[`~]*+[ \t]*+$|\Z)|`[^`\n]++`", re.MULTILINE | re.DOTALL)
+"""Fenced blocks and inline code; possessive, so that no run of backticks is tried twice."""
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,500})\]\([^()\n]{0,2000}\)")
 _AT = re.compile(r"(?<![\w@/.])@([\w][\w.\-]{0,59})")
 

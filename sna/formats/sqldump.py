@@ -23,6 +23,9 @@ _VALUE = re.compile(
 _QUOTED = re.compile(_STRING, re.DOTALL)
 _PARENTHESES = re.compile(r"\([^()]*\)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "", "Z": "", "b": ""}
+_SIGNED, _END = re.compile(r"-- (?:MySQL|MariaDB) dump \d"), re.compile(r"-- Dump completed")
+_NO_END = "-- no end"
+"""Stands where a dump that begins with a program's signature lacks the end that the program writes."""
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
 
 
@@ -48,27 +51,36 @@ def list_sql_tables(container: Container, name: str) -> dict[str, list[str]]:
 def read_sql_tables(
     container: Container, name: str, *, wanted: Collection[str]
 ) -> Iterator[tuple[str, list[str], list[str | None] | None, str]]:
-    """Yield ``table, columns, values, raw`` for each row of the wanted tables; values are None for a torn row."""
+    """Yield ``table, columns, values, raw`` for each row of the wanted tables; values are None for a torn row.
+
+    A dump that is cut off, be it between two rows, has one torn row more: what followed is lost.
+    """
     columns: dict[str, list[str]] = {}
+    table, torn, ends = min(wanted, default=""), False, True
     for statement in _statements(container, name, wanted=wanted):
         created, inserted = _CREATE.match(statement), _INSERT.match(statement)
         if created:
             columns[created.group(2)] = _columns_of(statement[created.end() :])
         elif inserted and inserted.group(2) in wanted:
-            table = inserted.group(2)
+            table, ends = inserted.group(2), statement.rstrip().endswith(";")
             names = _names(inserted.group(3)) or columns.get(table, [])
             for values, raw in _tuples(statement, inserted.end()):
                 whole = values is not None and len(values) == len(names)
+                torn = values is None
                 yield table, names, values if whole else None, raw
+        if (statement == _NO_END or not ends) and not torn and wanted:
+            torn = True
+            yield table, [], None, "the dump has no end"
 
 
 def _statements(container: Container, name: str, *, wanted: Collection[str] | None) -> Iterator[str]:
     """CREATE TABLE and INSERT statements; of an INSERT into other tables, or when only names count, just the head."""
     open_lines: list[str] = []
-    inside = False
+    inside = signed = False
     for line in container.lines(name):
         text = line.decode("utf-8", "replace")
         if not open_lines:
+            signed = _SIGNED.match(text) is not None or (signed and _END.match(text) is None)
             created, inserted = _CREATE.match(text), _INSERT.match(text)
             if not created and not inserted:
                 continue
@@ -82,6 +94,8 @@ def _statements(container: Container, name: str, *, wanted: Collection[str] | No
             open_lines = []
     if open_lines:
         yield "\n".join(open_lines)
+    if signed:
+        yield _NO_END
 
 
 def _ends_inside_string(text: str, inside: bool) -> bool:

@@ -21,13 +21,16 @@ from lxml import etree
 
 from sna.errors import ReadError
 from sna.formats.container import Container
+from sna.formats.encodings import wide_encoding
 
 _BLOCK = 4 * 1024**2
 _FIRST = re.compile(r"<row ([A-Za-z_][\w.\-]*)=")
 _INNER = re.compile(r"( ?/>\s*<row)? ([A-Za-z_][\w.\-]*)=")
 _LAST = re.compile(r" ?/>\s*")
 _ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["']([A-Za-z0-9_.\-]+)["']""")
-_ENCODINGS = re.compile(r"utf-?(8|16|32)|us-ascii|ascii|iso-8859-([1-9]|1[013-6])|latin-?1|(windows-|cp)125[0-8]")
+_ENCODINGS = re.compile(
+    r"utf-?(8|16|32)(-[lb]e)?|us-ascii|ascii|iso-8859-([1-9]|1[013-6])|latin-?1|(windows-|cp)125[0-8]"
+)
 _ENTITY = r"&(?:lt|gt|amp|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 _REFERENCE = re.compile(r"&(?:#[xX]([0-9A-Fa-f]{1,6})|#([0-9]{1,7})|(lt|gt|amp|quot|apos));")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -61,7 +64,8 @@ def look_at(container: Container, name: str) -> RowFile | None:
     ReadError
         When the document declares entities or has an internal DTD subset: those can expand without end.
     """
-    text = _readable_head(container.peek(name, 16_384))
+    head = container.peek(name, 16_384)
+    text = head.decode(_encoding_of(head, name), "replace").removeprefix("\ufeff")
     match = re.search(r"<([A-Za-z][\w.\-]*)[\s/>]", re.sub(r"<[?!][^>]*>", "", text)) if "<" in text else None
     prolog = text[: text.find(f"<{match[1]}")] if match else text
     doctype = re.search(r"<!DOCTYPE\b", prolog, re.IGNORECASE) is not None
@@ -110,25 +114,29 @@ def unescape_columns(frame: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFr
     )
 
 
-def _readable_head(head: bytes) -> str:
+def _encoding_of(head: bytes, name: str) -> str:
+    """How a document is written: its mark, the NUL bytes of UTF-16 without one, else what it declares.
+
+    A document that declares UTF-16 and has neither is UTF-8: a program wrote text meant for memory to a file.
+    """
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return head.decode("utf-16", "replace")
-    return head.decode("utf-8", "replace").removeprefix("\ufeff")
+        return "utf-16"
+    declared = _ENCODING.search(head[:400])
+    encoding = wide_encoding(head[:4096]) or (declared[1].decode("ascii").lower() if declared else "utf-8")
+    if not _ENCODINGS.fullmatch(encoding):
+        raise ReadError(f"{name} must be in an encoding we know.", got=f"It declares {encoding!r}.")
+    return "utf-8" if re.fullmatch(r"utf-?(?:8|16|32)|(?:us-)?ascii", encoding) else encoding
 
 
 def _as_utf8(stream: IO[bytes], name: str) -> Iterator[bytes]:
     """Blocks of UTF-8 whatever the document declares."""
     head = stream.read(_BLOCK)
-    declared = _ENCODING.search(head[:400])
-    encoding = "utf-16" if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
-    if declared and encoding == "utf-8":
-        encoding = declared[1].decode("ascii").lower()
-    if not _ENCODINGS.fullmatch(encoding):
-        raise ReadError(f"{name} must be in an encoding we know.", got=f"It declares {encoding!r}.")
+    encoding = _encoding_of(head, name)
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    plain = encoding in ("utf-8", "utf8", "us-ascii", "ascii")
     while head:
-        yield head if plain else str(decoder.decode(head)).encode("utf-8", "replace")
+        yield head if encoding == "utf-8" else str(decoder.decode(head)).encode("utf-8", "replace")
         head = stream.read(_BLOCK)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
+import polars as pl
+
+from sna.admit import conform
 from sna.canonical import read_canonical
 from sna.errors import FormatError, ParameterError, ReadError
 from sna.formats.container import Container, open_container
 from sna.forum import Forum
 from sna.readers.collect import Reader, ReadOptions
+from sna.schema import ISSUES
 
 _MODULES: tuple[str, ...] = (
     "slack",
@@ -115,7 +119,7 @@ def read_forum(
     options = ReadOptions(include_private=include_private, progress=progress)
     with open_container(path) as container:
         reader = _reader_named(platform) if platform else _find_reader(container)[0]
-        forum = reader.read(container, options)
+        forum = _with_left_aside(reader.read(container, options), container)
     if forum.posts.is_empty():
         lost = forum.issues.select("table", "reason", "n").head(3).rows()
         raise ReadError(
@@ -124,6 +128,15 @@ def read_forum(
             hint="was the right part exported? sna check shows what was found",
         )
     return forum
+
+
+def _with_left_aside(forum: Forum, container: Container) -> Forum:
+    """The forum with an issue for each thing in the export that was never looked into."""
+    aside = container.left_aside
+    if not aside:
+        return forum
+    rows = [{"table": "posts", "reason": reason, "kind": "note", "file": name, "n": 1} for name, reason in aside]
+    return replace(forum, issues=pl.concat([forum.issues, conform(pl.DataFrame(rows), ISSUES)]))
 
 
 def _is_canonical(path: Path) -> bool:

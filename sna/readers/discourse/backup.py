@@ -37,6 +37,8 @@ _COPY = re.compile(rb'COPY (?:"?[\w$]+"?\.)?"?(\w+)"? \(([^)]*)\) FROM stdin;', 
 _POSTS = re.compile(rb'(?:COPY|CREATE TABLE) (?:"?[\w$]+"?\.)?"?posts"? \([^;]{0,5000}?\bpost_number\b', re.IGNORECASE)
 _HEAD = 8 * 1024 * 1024
 _BATCH_LINES, _BATCH_BYTES = 20_000, 16 * 1024 * 1024
+_SIGNATURES = (b"-- PostgreSQL database dump", b"-- PostgreSQL database dump complete")
+"""How pg_dump begins and ends a dump; with the first and without the second it is cut off."""
 _STAMP = re.compile(r"(\d{4}-\d{2}-\d{2}-\d{6})")
 _FORUM_TABLE = {
     **dict.fromkeys(("users", "user_emails", "user_profiles"), "people"),
@@ -79,7 +81,7 @@ def _read(container: Container, options: ReadOptions) -> Forum:
     seen: set[str] = set()
     for name in names:
         for block in show_progress(_blocks(container, name), options, what="Discourse backup"):
-            seen.add(block.table)
+            seen |= {block.table} if block.columns else set()
             block.write(tables, collector, file=name)
     if "posts" not in seen:
         raise ReadError(
@@ -137,7 +139,7 @@ class _Block:
 def _blocks(container: Container, name: str) -> Iterator[_Block]:
     """Batches of lines of the allowed tables; all other text is passed over."""
     block: _Block | None = None
-    skipping = False
+    skipping = signed = False
     for number, line in enumerate(container.lines(name), start=1):
         if line == b"\\.":
             if block is not None:
@@ -149,10 +151,13 @@ def _blocks(container: Container, name: str) -> Iterator[_Block]:
             if len(block.lines) >= _BATCH_LINES or block.n_bytes >= _BATCH_BYTES:
                 yield block
                 block = _Block(block.table, block.columns, number + 1)
+        elif line in _SIGNATURES:
+            signed = line == _SIGNATURES[0]
         elif not skipping and line[:5].upper() == b"COPY " and (header := _COPY.match(line)):
             block = _opened(header, number + 1)
             skipping = block is None
-    if block is not None:
+    if block is not None or signed:
+        block = block or _Block("posts", (), 0)
         block.cut_off = True
         yield block
 

@@ -32,14 +32,14 @@ def make_forum(
     """Turn the gathered rows into a Forum; private messages, restricted categories and whispers only when asked."""
     tables.merge("users", "id", newest="seen_at")
     topics = _topics(tables, options)
-    posts, hidden = _split_private(_placed_posts(tables, topics), options, collector)
+    posts, hidden = _split_private(_placed_posts(tables, topics, collector), options, collector)
     _write_people(tables, collector)
     _write_posts(posts, collector)
     _note_incomplete(tables, topics, collector)
     _write_mentions(tables, posts, collector)
     reactions = _reactions(tables, collector)
     named = pl.concat([reactions, _actions(tables, reactions, collector), _bookmarks(tables, collector)])
-    for signals in (named, _anonymous_likes(tables, named), _acceptances(tables, posts)):
+    for signals in (named, _anonymous_likes(tables, named), _acceptances(tables, posts, collector)):
         _write_signals(signals, hidden, collector)
     _write_events(tables, topics, collector)
     write_memberships(tables, collector)
@@ -81,10 +81,19 @@ def _spaces(tables: Tables) -> pl.DataFrame:
     )
 
 
-def _placed_posts(tables: Tables, topics: pl.DataFrame) -> pl.DataFrame:
+def _single(posts: pl.DataFrame, collector: Collector) -> pl.DataFrame:
+    """One row per post, the latest; what hangs on a rejected copy cannot reach another post."""
+    ordered = preferred_first(posts, "id")
+    twice = pl.col("id").is_not_null() & ~pl.col("id").is_first_distinct()
+    if lost := ordered.filter(twice).select("post_id " + pl.col("id")).to_series().sort().to_list():
+        collector.reject_rows("posts", "duplicate_id", file="", positions=pl.Series(lost))
+    return ordered.filter(~twice)
+
+
+def _placed_posts(tables: Tables, topics: pl.DataFrame, collector: Collector) -> pl.DataFrame:
     """Posts with their topic's facts, in an order that does not depend on the export's."""
     names = usernames(tables).rename({"person_id": "_person"})
-    posts = preferred_first(tables.get("posts"), "id").with_columns(pl.col("username").str.to_lowercase())
+    posts = _single(tables.get("posts"), collector).with_columns(pl.col("username").str.to_lowercase())
     posts = (
         posts.join(names, on="username", how="left", maintain_order="left")
         .join(topics.rename({"category_id": "_category"}), on="topic_id", how="left", maintain_order="left")
@@ -148,9 +157,7 @@ def _write_posts(posts: pl.DataFrame, collector: Collector) -> None:
 def _with_parents(posts: pl.DataFrame) -> pl.DataFrame:
     """Recorded reply, else the first post quoted, else (by rule) the topic's first post; and how we know."""
     number = pl.col("post_number").cast(pl.Int64, strict=False)
-    index = posts.filter(pl.col("id").is_first_distinct() & pl.col("post_number").is_not_null())
-    index = index.sort(pl.col("id").cast(pl.Int64, strict=False), "id", nulls_last=True)
-    places = index.unique(["topic_id", "post_number"], keep="first", maintain_order=True)
+    places = _numbered(posts)
     wide = posts.with_columns(_one=pl.lit("1"))
     for column, name in (("reply_to_post_number", "_reply"), ("quote_post_number", "_quote"), ("_one", "_first")):
         found = places.select("topic_id", pl.col("post_number").alias(column), pl.col("id").alias(name))
@@ -167,6 +174,13 @@ def _with_parents(posts: pl.DataFrame) -> pl.DataFrame:
             parent_basis=pl.when(pl.col("parent_id").is_not_null()).then("parent_basis").otherwise(pl.lit("none"))
         )
     )
+
+
+def _numbered(posts: pl.DataFrame) -> pl.DataFrame:
+    """The post that stands at each number of a topic: the one with the lowest id."""
+    rows = posts.filter(pl.col("id").is_not_null() & pl.col("post_number").is_not_null())
+    ordered = rows.sort(pl.col("id").cast(pl.Int64, strict=False), "id", nulls_last=True)
+    return ordered.unique(["topic_id", "post_number"], keep="first", maintain_order=True)
 
 
 def _note_incomplete(tables: Tables, topics: pl.DataFrame, collector: Collector) -> None:
@@ -273,34 +287,35 @@ def _anonymous_likes(tables: Tables, named: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(left > 0).select(_signal("post_id", pl.lit("like"), None, n=left))
 
 
-def _acceptances(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
+def _acceptances(tables: Tables, posts: pl.DataFrame, collector: Collector) -> pl.DataFrame:
     """Accepted answers from the table of newer versions, the custom fields of older ones, and the activity log."""
     fields = pl.concat(_solved_fields(tables)).with_columns(pl.lit(1).alias("_rank"))
-    accepted = pl.concat([_solved_topics(tables, posts).with_columns(pl.lit(3).alias("_rank")), fields])
+    accepted = pl.concat([_solved_topics(tables, posts, collector).with_columns(pl.lit(3).alias("_rank")), fields])
     log = tables.get("user_actions").filter(pl.col("action_type") == "15")
     logged = log.select(
         pl.col("target_post_id").alias("post_id"), pl.col("acting_user_id").alias("person_id"), "created_at"
     )
     logged = logged.join(accepted, on="post_id", how="semi").with_columns(pl.lit(2).alias("_rank"))
+    roots = posts.filter(pl.col("post_number") == "1")["id"]
     merged = merged_rows(pl.concat([accepted, logged]), "post_id", newest="_rank")
+    merged = _told(merged, pl.col("post_id").is_in(roots.implode()), "accept_of_question", collector)
     return merged.select(_signal("post_id", pl.lit("accept"), "person_id", at=iso_time("created_at")))
 
 
-def _solved_topics(tables: Tables, posts: pl.DataFrame) -> pl.DataFrame:
-    numbers = posts.select("topic_id", pl.col("post_number").alias("answer_post_number"), pl.col("id").alias("_post"))
+_ACCEPTED = ["post_id", "person_id", "created_at"]
+
+
+def _solved_topics(tables: Tables, posts: pl.DataFrame, collector: Collector) -> pl.DataFrame:
+    numbers = _numbered(posts).select("topic_id", answer_post_number="post_number", _post="id")
     names = usernames(tables).rename({"username": "_name", "person_id": "_person"})
-    return (
-        tables.get("discourse_solved_solved_topics")
-        .with_columns(pl.col("accepter_username").str.to_lowercase().alias("_name"))
-        .join(numbers.unique(["topic_id", "answer_post_number"]), on=["topic_id", "answer_post_number"], how="left")
-        .join(names, on="_name", how="left")
-        .select(
-            pl.coalesce("answer_post_id", "_post").alias("post_id"),
-            pl.coalesce("accepter_user_id", "_person").alias("person_id"),
-            "created_at",
-        )
-        .filter(pl.col("post_id").is_not_null())
+    solved = tables.get("discourse_solved_solved_topics").with_columns(
+        _name=pl.col("accepter_username").str.to_lowercase()
     )
+    placed = solved.join(numbers, on=["topic_id", "answer_post_number"], how="left").join(names, on="_name", how="left")
+    post, person = pl.coalesce("answer_post_id", "_post"), pl.coalesce("accepter_user_id", "_person")
+    for topic in placed.filter(post.is_null())["topic_id"].sort():
+        collector.note("signals", "accepted_answer_missing", position=f"topic {topic}")
+    return placed.select("created_at", post_id=post, person_id=person).drop_nulls("post_id").select(_ACCEPTED)
 
 
 def _solved_fields(tables: Tables) -> list[pl.DataFrame]:

@@ -30,7 +30,7 @@ from sna.formats.times import iso_time
 from sna.formats.xmlrows import CUT_OFF, RowFile, look_at, read_rows, unescape_columns
 from sna.forum import Forum
 from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
-from sna.schema import SIGNALS
+from sna.schema import POSTS, SIGNALS
 
 _TABLES = ("posts", "users", "comments", "votes", "badges", "postlinks", "posthistory", "tags")
 _COLUMNS = {
@@ -74,7 +74,7 @@ def recognise(container: Container) -> str | None:
     """A file whose root element is ``<posts>`` with rows that have a ``PostTypeId``."""
     for name in container.match(r".*posts[^/]*\.xml")[:50]:
         head = container.peek(name, 65_536)
-        if b"PostTypeId" in head or b"P\0o\0s\0t\0T\0y\0p\0e\0I\0d" in head or head.rstrip().endswith(b"<posts/>"):
+        if b"PostTypeId" in head.replace(b"\0", b"") or head.rstrip().endswith(b"<posts/>"):
             return f"{name} holds rows with a PostTypeId"
     return None
 
@@ -114,8 +114,8 @@ READERS = (Reader("stackexchange", "Stack Exchange data dump (XML)", recognise, 
 def _find_files(container: Container, into: Collector) -> _Dump:
     """The files of one site by table; notes say what was left aside."""
     words = "|".join(_TABLES)
-    found = [look_at(container, name) for name in container.match(rf".*(?:{words})[^/]*\.xml")]
-    files = [file for file in found if file is not None and file.root in _TABLES]
+    found = [_look_at(container, name, into=into) for name in container.match(rf".*(?:{words})[^/]*\.xml")]
+    files = [file for file in found if file is not None]
     homes = sorted({_home(file.name) for file in files if file.root == "posts"})
     if len(homes) != 1:
         raise ReadError(
@@ -135,6 +135,21 @@ def _find_files(container: Container, into: Collector) -> _Dump:
             elif file.doctype:
                 into.note("posts", "doctype_ignored", file=file.name, detail="it names a DTD, which is not opened")
     return {table: of_table for table, of_table in chosen.items() if of_table}
+
+
+def _look_at(container: Container, name: str, *, into: Collector) -> RowFile | None:
+    """A file of a table, by its root; one whose head is missing by its name; nothing of any other."""
+    file, table = look_at(container, name), PurePosixPath(name).stem.lower()
+    if file is not None and file.root in _TABLES:
+        return file
+    if table not in _COLUMNS:
+        into.note("posts", "file_not_used", file=name)
+    elif b"<row" in container.peek(name, container.limits.line_bytes).replace(b"\0", b""):
+        into.reject(_TARGETS[table], "damaged_row", file=name, position="start of file", detail="its head is missing")
+        return RowFile(name, table, doctype=False)
+    else:
+        into.reject(_TARGETS[table], "damaged_file", file=name, position="start of file", detail="it holds no rows")
+    return None
 
 
 def _home(name: str) -> str:
@@ -209,18 +224,15 @@ def _add_system(into: Collector) -> None:
 
 def _add_posts(source: _Rows, into: Collector) -> pl.DataFrame:
     """Add questions and answers; returns ``question, asker, answer`` of the accepted ones."""
-    accepted = [pl.DataFrame(schema={"question": pl.String, "asker": pl.String, "answer": pl.String})]
     for file, raw in source.of("posts"):
         frame = _questions_and_answers(raw, into, file=file)
         _note_bad_times(frame, "CreationDate", into, "posts", file)
         into.add_frame("posts", _posts(frame))
-        chosen = frame.filter((pl.col("PostTypeId") == "1") & pl.col("AcceptedAnswerId").is_not_null())
-        accepted.append(chosen.select(question="Id", asker="OwnerUserId", answer="AcceptedAnswerId"))
-    posts = into.table("posts")
+    posts = pl.concat([into.table("posts"), pl.DataFrame(schema={"_accepted": pl.String})], how="diagonal")
     spaces = posts.filter(pl.col("kind") == "root").select("thread_id", pl.col("space").alias("_space"))
     joined = posts.join(spaces.unique("thread_id", keep="first", maintain_order=True), on="thread_id", how="left")
-    into.replace("posts", joined.with_columns(space="_space").drop("_space"))
-    return _known_answers(pl.concat(accepted), posts, into)
+    into.replace("posts", joined.with_columns(space="_space").drop("_space", "_accepted"))
+    return _known_answers(joined.with_columns(space="_space"), into)
 
 
 def _questions_and_answers(frame: pl.DataFrame, into: Collector, *, file: str) -> pl.DataFrame:
@@ -246,6 +258,7 @@ def _posts(frame: pl.DataFrame) -> pl.DataFrame:
         title="Title",
         text=pl.col("Body").str.replace_all("<[^>]*>", "").str.strip_chars(),
         edited_at=iso_time("LastEditDate"),
+        _accepted=pl.when(root).then("AcceptedAnswerId"),
     ).pipe(unescape_columns, ("text",))
 
 
@@ -273,8 +286,8 @@ def _add_badges(source: _Rows, into: Collector) -> None:
         frame = _refused(raw, seen.repeated(raw["Id"]), into, "events", "duplicate_id", file)
         nobody = pl.col("UserId").is_null() | pl.col("Name").is_null()
         frame = _refused(frame, nobody, into, "events", "missing_value", file)
-        facts = {"person_id": "UserId", "kind": pl.lit("badge"), "object": "Name", "at": iso_time("Date")}
-        into.add_frame("events", frame.select(**facts))
+        earned = frame.select(person_id="UserId", kind=pl.lit("badge"), object="Name", at=iso_time("Date"))
+        into.add_frame("events", earned)
 
 
 class _SeenIds:
@@ -349,10 +362,12 @@ def _add_accepted(votes: pl.DataFrame, accepted: pl.DataFrame, into: Collector) 
     into.derive_frame("signals", joined.filter(~dated).drop("_dated"))
 
 
-def _known_answers(accepted: pl.DataFrame, posts: pl.DataFrame, into: Collector) -> pl.DataFrame:
+def _known_answers(posts: pl.DataFrame, into: Collector) -> pl.DataFrame:
     """Accepted answers that are in the dump, in the thread of their question; others are noted."""
-    answers = posts.filter(kind="answer").select(answer="post_id", question="thread_id").unique("answer")
-    chosen = accepted.unique(["question", "answer"], maintain_order=True)
+    kept = posts.sort(list(POSTS.columns), nulls_last=True) if posts["post_id"].is_duplicated().any() else posts
+    kept = kept.unique("post_id", keep="first", maintain_order=True)  # the copy that the Forum keeps, too
+    answers = kept.filter(kind="answer").select(answer="post_id", question="thread_id")
+    chosen = kept.select(question="post_id", asker="author_id", answer="_accepted").drop_nulls("answer")
     for question in chosen.join(answers, on=["answer", "question"], how="anti", maintain_order="left")["question"]:
         into.note("signals", "accepted_answer_missing", position=f"Id {question}")
     return chosen.join(answers, on=["answer", "question"], how="semi", maintain_order="left")
