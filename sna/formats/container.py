@@ -40,6 +40,7 @@ _DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
     EOFError,
+    OverflowError,
     zlib.error,
     lzma.LZMAError,
     OSError,

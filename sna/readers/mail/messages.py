@@ -222,7 +222,10 @@ def _defects(part: Message) -> list[str]:
 
 def _content(part: Message) -> bytes:
     """Bytes of a part; base64 that is cut off is read to its last whole group."""
-    data = part.get_payload(decode=True)
+    try:
+        data = part.get_payload(decode=True)
+    except (UnicodeError, TypeError):  # a charset that is none; we decode by ourselves
+        data = str(part.get_payload()).encode("ascii", "surrogateescape")
     body = data if isinstance(data, bytes) else b""
     if _BASE64_LENGTH in _defects(part):
         whole = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
