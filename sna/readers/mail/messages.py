@@ -190,19 +190,20 @@ def _message(mail: Mail) -> Message:
 
 
 def _words(part: Message, troubles: list[str], *, depth: int) -> str:
-    kind, inner = part.get_content_maintype(), part.get_payload()
+    kind = part.get_content_maintype()
     if part.get_content_disposition() == "attachment" or kind not in ("text", "multipart"):
         return ""
-    if isinstance(inner, list):
-        text = _joined(inner, troubles, depth=depth + 1)
+    if part.is_multipart():
+        text = _joined(part.get_payload(), troubles, depth=depth + 1)
     else:
-        text = decode(_content(part), None if kind == "multipart" else part.get_content_charset())
+        charset = None if kind == "multipart" else part.get_content_charset()
+        text = decode(_content(part), charset)
         text = html_to_text(text) if part.get_content_type() == "text/html" else text
     troubles += [_TORN[name] for name in _defects(part) if name in _TORN]
     return text
 
 
-def _joined(parts: list[Any], troubles: list[str], *, depth: int) -> str:
+def _joined(parts: Any, troubles: list[str], *, depth: int) -> str:
     """The plain parts of a multipart message, else its HTML."""
     if depth > _DEPTH:
         troubles.append(_DEEP)
@@ -224,8 +225,9 @@ def _content(part: Message) -> bytes:
     """Bytes of a part; base64 that is cut off is read to its last whole group."""
     try:
         data = part.get_payload(decode=True)
-    except (UnicodeError, TypeError):  # a charset that is none; we decode by ourselves
-        data = str(part.get_payload()).encode("ascii", "surrogateescape")
+    except (UnicodeError, TypeError):  # a charset that is none; it is not asked for here
+        part.del_param("charset")
+        data = part.get_payload(decode=True)
     body = data if isinstance(data, bytes) else b""
     if _BASE64_LENGTH in _defects(part):
         whole = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
