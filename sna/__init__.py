@@ -37,6 +37,7 @@ sna.forum: The Forum: one frozen object with every table of an export, validated
     join_attribute           Add to each row the person's attribute **as of that row's time** (people change roles).
     list_analyses            Which analyses the source can support: ``analysis, answerable (yes / partial / no), ...
     list_capabilities        What the source can and cannot know: ``capability, level, meaning``.
+    list_warnings            What looks wrong in a forum, to be read before any number of it.
     Source                   Where a forum comes from and what that source can know.
 
 sna.mixing: Who talks across roles, held against null models.

@@ -43,6 +43,7 @@ from .forum import build_forum as build_forum
 from .forum import join_attribute as join_attribute
 from .forum import list_analyses as list_analyses
 from .forum import list_capabilities as list_capabilities
+from .forum import list_warnings as list_warnings
 from .mixing.bridging import brokerage_totals as brokerage_totals
 from .mixing.bridging import find_bridges as find_bridges
 from .mixing.change import cross_role_change as cross_role_change

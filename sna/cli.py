@@ -283,13 +283,15 @@ def describe(forum: Forum, *, reason: str = "") -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON-ready: ``platform, reason, period, tables, issues, capabilities, analyses``.
+        JSON-ready: ``platform, reason, warnings, period, tables, issues, capabilities, analyses``.
     """
     period = forum.period
-    issues = forum.issues.group_by("table", "kind", "reason").agg(pl.col("n").sum()).sort("table", "kind", "reason")
+    noted = forum.issues.filter(pl.col("kind") != "warning")
+    issues = noted.group_by("table", "kind", "reason").agg(pl.col("n").sum()).sort("table", "kind", "reason")
     return {
         "platform": forum.source.platform,
         "reason": reason,
+        "warnings": sna.list_warnings(forum).to_dicts(),
         "period": [moment.isoformat() for moment in period] if period else None,
         "tables": {row.pop("table"): row for row in forum.accounting().to_dicts()},
         "issues": issues.to_dicts(),
@@ -300,6 +302,7 @@ def describe(forum: Forum, *, reason: str = "") -> dict[str, Any]:
 
 def _in_words(facts: Mapping[str, Any]) -> str:
     lines = [f"Recognised: {facts['platform']}" + (f", because {facts['reason']}" if facts["reason"] else "")]
+    lines += [f"WARNING: {warning['says']}" for warning in facts["warnings"]]
     if facts["period"]:
         lines.append(f"Period: {facts['period'][0][:10]} to {facts['period'][1][:10]}")
     lines += ["", f"{'table':<12} {'read':>10} {'used':>10} {'rejected':>9} {'withheld':>9} {'added':>7}"]

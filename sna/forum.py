@@ -363,9 +363,51 @@ def list_analyses(forum: Forum) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["analysis", "answerable", "because"], orient="row")
 
 
+def list_warnings(forum: Forum) -> pl.DataFrame:
+    """What looks wrong in a forum, to be read before any number of it.
+
+    Returns
+    -------
+    DataFrame
+        ``warning, table, n, says``: a word, the table and the number of its rows concerned, and a sentence; what
+        concerns most rows comes first. Empty when nothing looks wrong.
+
+    Notes
+    -----
+    Warnings come from reading (`sna.read_forum` and its kind) and from `sna.add_org`; a forum made by hand has none.
+    When it misleads: no warning is no proof. Only what can be seen in the rows is checked.
+
+    Examples
+    --------
+    >>> list_warnings(build_forum()).height
+    0
+    """
+    rows = forum.issues.filter(pl.col("kind") == "warning").sort("n", "reason", descending=[True, False])
+    return rows.select(pl.col("reason").alias("warning"), "table", "n", pl.col("detail").alias("says"))
+
+
+def list_roster(forum: Forum) -> pl.DataFrame:
+    """People who could take part: humans, without those known from a mention only. Shape (n people, columns of people).
+
+    A name in somebody's text is no proof that its owner belongs to the forum, so it is no silent person.
+
+    Examples
+    --------
+    >>> posts = pl.DataFrame({"post_id": ["1"], "thread_id": ["1"], "author_id": ["ann"]})
+    >>> said = pl.DataFrame({"post_id": ["1"], "person_id": ["bob"]})
+    >>> list_roster(build_forum(posts=posts, mentions=said))["person_id"].to_list()
+    ['ann']
+    """
+    columns = [forum.posts["author_id"].alias("person_id")]
+    columns += [getattr(forum, name)["person_id"] for name in ("roles", "signals", "events", "memberships")]
+    acting = pl.concat([column.drop_nulls().unique() for column in columns])
+    seen = ~pl.col("placeholder") | pl.col("person_id").is_in(acting.implode())
+    return forum.people.filter((pl.col("kind") == "human") & seen)
+
+
 def _known(forum: Forum, capability: str) -> str:
-    """Level of a capability; people's attributes may also have been added to a forum whose source has none."""
-    if capability == "org_attributes" and forum.supports(capability) == "no" and not forum.roles.is_empty():
+    """Level of a capability; a forum made by hand that declares none is judged by the attributes it has."""
+    if capability == "org_attributes" and not forum.states_capabilities and not forum.roles.is_empty():
         return "partial"
     return forum.supports(capability)
 

@@ -148,7 +148,7 @@ ISSUES = Table(
         "detail": pl.String,
     },
     required=("table", "reason", "kind", "n"),
-    values={"kind": ("rejected", "withheld", "repaired", "note")},
+    values={"kind": ("rejected", "withheld", "repaired", "note", "warning")},
     defaults={"kind": "rejected", "n": 1},
     sort=("table", "kind", "reason", "file", "position", "detail", "n"),
 )

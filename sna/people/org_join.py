@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from sna.admit import make_issues
-from sna.forum import Forum, build_forum
+from sna.forum import Forum, build_forum, list_roster
 from sna.people.names import name_key
 from sna.people.org import OrgData, check_match_on
-from sna.schema import ISSUES, TABLES
+from sna.readers.sanity import settle_levels
+from sna.schema import CAPABILITIES, ISSUES, TABLES
+
+_ENOUGH, _HALF = 5, 0.5
+"""From how many authors on the share that HR knows is judged, and the share from which its list is a roster."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,35 @@ def add_org(
     rows_read["roles"] = rows_read.get("roles", 0) + spells.height + n_lost
     rows_read["people"] = rows_read.get("people", 0) + n_added
     tables = {name: getattr(forum, name) for name in TABLES} | {"people": people, "roles": pl.concat([kept, spells])}
+    few = _few_known(forum, match)
     source = replace(
         forum.source,
-        capabilities={**forum.source.capabilities, "roster": "yes", "org_attributes": _level(org)},
+        capabilities=_raised(forum, org, roster=not few),
         rows_read=rows_read,
         files=tuple(sorted({*forum.source.files, *([org.file] if org.file else [])})),
     )
-    return build_forum(**tables, source=source, issues=pl.concat([ISSUES.empty(), *issues]))
+    joined = build_forum(**tables, source=source, issues=pl.concat([ISSUES.empty(), *issues, *few]))
+    return settle_levels(joined, about=("people", "roles") if forum.states_capabilities else ())
+
+
+def _raised(forum: Forum, org: OrgData, *, roster: bool) -> dict[str, str]:
+    """Levels with what HR adds; in a forum that declares none all is taken as recorded where it is found."""
+    levels = forum.source.capabilities if forum.states_capabilities else dict.fromkeys(CAPABILITIES, "yes")
+    return {**levels, "org_attributes": _level(org), "roster": "yes" if roster else forum.supports("roster")}
+
+
+def _few_known(forum: Forum, match: _Match) -> list[pl.DataFrame]:
+    """A warning where HR knows less than half of the people who wrote: its list is not the forum's roster."""
+    humans = list_roster(forum)["person_id"].implode()
+    wrote = forum.posts.filter(pl.col("author_id").is_in(humans))["author_id"].unique()
+    n = wrote.filter(wrote.is_in(match.pairs["person_id"].implode())).len()
+    if wrote.len() < _ENOUGH or n >= _HALF * wrote.len():
+        return []
+    says = (
+        f"The HR data have only {n:,} of the {wrote.len():,} people who wrote ({n / wrote.len():.0%}): silent people "
+        "are not known from it. Do the ids or addresses of both differ?"
+    )
+    return [make_issues("org", "few_in_org", kind="warning", n=wrote.len() - n, detail=says)]
 
 
 def _level(org: OrgData) -> str:

@@ -95,7 +95,8 @@ def pseudonymise(forum: Forum, *, key: bytes | str, keep_text: bool = False) -> 
     tables["events"] = tables["events"].with_columns(pl.col("object").replace(new))
     tables["campaigns"] = tables["campaigns"].with_columns(pl.col("audience").replace(new))
     masked = _mask_names(tables, _build_masker(forum, new), keep_text=keep_text)
-    issues = forum.issues.with_columns(pl.lit("").alias("position"), pl.lit("").alias("detail"))
+    warned = pl.when(pl.col("kind") == "warning").then(pl.col("detail")).otherwise(pl.lit(""))  # counts, no names
+    issues = forum.issues.with_columns(pl.lit("").alias("position"), warned.alias("detail"))
     return build_forum(**masked, source=forum.source, issues=issues)
 
 

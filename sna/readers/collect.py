@@ -18,13 +18,12 @@ from sna.formats.container import Container
 from sna.formats.json import WHOLE_BYTES, json_chunks, parse_json
 from sna.formats.loaded import Loaded
 from sna.forum import Forum, Source, build_forum
+from sna.readers.sanity import FIRST_YEAR, clear_times, settle_levels
 from sna.readers.secrets import hide_secrets
 from sna.schema import ISSUES, TABLES, TIME, Table
 
 _CHUNK = 50_000
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-_ABOUT_ACCOUNTS = frozenset({"platform_role", "account_status", "trust_level", "external_id", "reputation", "sme_tag"})
-"""Attributes of an account that say nothing of its owner's place in the organisation."""
 
 
 @dataclass(frozen=True)
@@ -228,18 +227,21 @@ class Collector:
         exported_at: datetime | None = None,
         files: Iterable[str] = (),
     ) -> Forum:
-        """Build the validated Forum."""
+        """Build the validated Forum: without secrets and impossible times, its levels lowered to what was found."""
         frames = {name: _filled(self.table(name), TABLES[name]) for name in TABLES}
         frames["posts"] = hide_secrets(frames["posts"])
+        frames, lost = clear_times(frames, exported_at=exported_at)
+        for table, n in lost:
+            self.note(table, "impossible_time", kind="repaired", n=n, detail=f"before {FIRST_YEAR} or after the export")
         source = Source(
             self.platform,
             coverage=coverage,
-            capabilities=lower_levels(capabilities, frames, rows_read=self._read),
+            capabilities=dict(capabilities),
             exported_at=exported_at,
             rows_read={name: self._read[name] for name in TABLES},
             files=tuple(sorted(files)),
         )
-        return build_forum(**frames, source=source, issues=self.issues())
+        return settle_levels(build_forum(**frames, source=source, issues=self.issues()))
 
 
 def levels_of(*, yes: str = "", partial: str = "") -> dict[str, str]:
@@ -251,38 +253,6 @@ def levels_of(*, yes: str = "", partial: str = "") -> dict[str, str]:
     {'threads': 'yes', 'text': 'yes', 'roster': 'partial'}
     """
     return {**dict.fromkeys(yes.split(), "yes"), **dict.fromkeys(partial.split(), "partial")}
-
-
-def lower_levels(
-    levels: Mapping[str, str], tables: Mapping[str, pl.DataFrame], *, rows_read: Mapping[str, int]
-) -> dict[str, str]:
-    """Capabilities as far as an export bears them out: what the kind of export can hold may be missing in this one.
-
-    Without a list of people or members there is no roster; without rows that show them no memberships, roles,
-    attributes, reads or logins.
-
-    Examples
-    --------
-    >>> levels = {"roster": "partial", "platform_role": "partial", "text": "yes"}
-    >>> empty = {name: table.empty() for name, table in TABLES.items()}
-    >>> lower_levels(levels, empty, rows_read={"people": 3})
-    {'roster': 'partial', 'platform_role': 'no', 'text': 'yes'}
-    """
-    found = _values(tables["roles"], "attribute")
-    kinds = _values(tables["events"], "kind")
-    borne = {
-        "roster": bool(rows_read.get("people") or rows_read.get("memberships")),
-        "memberships": not tables["memberships"].is_empty(),
-        "platform_role": "platform_role" in found,
-        "org_attributes": bool(found - _ABOUT_ACCOUNTS),
-        "reads": bool(kinds & {"read", "view"}),
-        "logins": bool(kinds & {"visit", "login", "last_access"}),
-    }
-    return {name: level if borne.get(name, True) else "no" for name, level in levels.items()}
-
-
-def _values(frame: pl.DataFrame, column: str) -> set[str]:
-    return set(frame[column].drop_nulls().unique()) if column in frame.columns else set()
 
 
 @dataclass(frozen=True)

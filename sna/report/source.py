@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sna.forum import Forum, list_analyses
+from sna.forum import Forum, list_analyses, list_roster, list_warnings
 from sna.people.privacy import clean_label
 from sna.report.context import Context, Question
 from sna.report.layout import Section, view_table
@@ -32,8 +32,8 @@ class SourceFacts:
 def count_source(context: Context) -> SourceFacts:
     """Count people, posts and rows."""
     forum = context.forum
-    human = pl.col("kind") == "human"
-    people = forum.people.filter(human)["person_id"]
+    people = list_roster(forum)["person_id"]
+    humans = forum.people.filter(pl.col("kind") == "human").height
     posts = cut_window(forum.posts.with_columns(at="created_at"), **context.window)
     books = forum.accounting()
     return SourceFacts(
@@ -41,7 +41,7 @@ def count_source(context: Context) -> SourceFacts:
         n_authors=posts.filter(pl.col("author_id").is_in(people.implode()))["author_id"].n_unique(),
         n_posts=posts.height,
         n_threads=posts["thread_id"].n_unique(),
-        n_other_accounts=forum.people.height - people.len(),
+        n_other_accounts=forum.people.height - humans,
         n_read=int(books["read"].sum()),
         n_rejected=int(books["rejected"].sum()),
         n_withheld=int(books["withheld"].sum()),
@@ -73,7 +73,7 @@ def answer_source(context: Context) -> Section:
     issues = forum.issues.group_by("table", "kind", "reason").agg(rows=pl.col("n").sum())
     names = "shown" if context.options.names else "replaced by pseudonyms, new in each report unless a key is given"
     return Section(
-        headlines=[source_headline(facts)],
+        headlines=[*list_warnings(forum)["says"], source_headline(facts)],
         answer=[_origin(forum), f"{rows_words(facts)} Names are {names}."],
         tables=[
             view_table(list_analyses(forum), "Which analyses this source can support", folded=True),

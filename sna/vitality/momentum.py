@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from sna.forum import Forum
+from sna.forum import Forum, list_roster
 from sna.stats.inference import wilson_interval
 from sna.talk.activity import human_posts, list_weeks
 from sna.talk.windows import WEEK, cut_window
@@ -115,9 +115,8 @@ def _roster(forum: Forum, weeks: pl.Series, posts: pl.DataFrame, *, bots: bool) 
     first_last = posts.group_by(pl.col("author_id").alias("person_id")).agg(
         pl.col("at").min().alias("_first"), pl.col("at").max().alias("_last")
     )
-    people = forum.people.filter((pl.col("kind") == "human") | pl.lit(bots)).join(
-        first_last, on="person_id", how="left"
-    )
+    others = forum.people.filter((pl.col("kind") != "human") & pl.lit(bots))
+    people = pl.concat([list_roster(forum), others]).join(first_last, on="person_id", how="left")
     known = people.filter(pl.col("joined_at").is_not_null())
     begin = known.select(pl.min_horizontal("joined_at", "_first").alias("t"))["t"].sort()
     left = people.filter(pl.col("left_at").is_not_null())

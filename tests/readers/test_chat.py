@@ -14,10 +14,9 @@ import sna
 from sna.formats.container import open_container
 from sna.formats.html import html_to_text
 from sna.readers import chat, collect, list_readers
-from sna.readers.collect import Collector, lower_levels
+from sna.readers.collect import Collector
 from sna.readers.secrets import hide_secrets
 from sna.readers.teams import _words
-from sna.schema import TABLES
 
 SAMPLES = {
     "slack/zulip/test_slack_importer.zip": "slack",
@@ -281,17 +280,3 @@ def test_query_strings_are_dropped_from_a_table_and_from_a_mapped_export(tmp_pat
     table = sna.read_table(tmp_path / "notes.csv", columns={"author": "by", "text": "words", "post_id": "nr"})
     for forum in (mapped, table):
         assert forum.posts.filter(post_id="1")["text"].to_list() == ["see https://x.org/a now"]
-
-
-def test_levels_are_lowered_to_what_the_export_bears_out():
-    levels = {"roster": "partial", "memberships": "yes", "platform_role": "yes", "org_attributes": "yes", "text": "yes"}
-    levels |= {"reads": "yes", "logins": "yes"}
-    empty = {name: table.empty() for name, table in TABLES.items()}
-    assert lower_levels(levels, empty, rows_read={}) == {**dict.fromkeys(levels, "no"), "text": "yes"}
-    some = {
-        "roles": pl.DataFrame({"person_id": ["a", "a"], "attribute": ["platform_role", "account_status"]}),
-        "memberships": pl.DataFrame({"person_id": ["a"]}),
-        "events": pl.DataFrame({"kind": ["join", "badge", "read"]}),
-    }
-    found = lower_levels(levels, some, rows_read={"memberships": 1})
-    assert found == {**levels, "org_attributes": "no", "logins": "no"}

@@ -463,7 +463,7 @@ def test_older_dumps_with_fewer_tables_and_columns_read_too(tmp_path):
         ("2", "root_default", "@ann"),
     ]
     assert forum.people["placeholder"].to_list() == [True, True]
-    assert [forum.supports(c) for c in ("reads", "roster", "mentions", "spaces")] == ["no", "no", "partial", "no"]
+    assert [forum.supports(c) for c in ("reads", "roster", "mentions", "spaces")] == ["no", "no", "no", "no"]
     assert forum.issues.filter(reason="unknown_person")["detail"].to_list() == ["@ann"]
 
 

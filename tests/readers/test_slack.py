@@ -498,4 +498,4 @@ def test_ids_do_not_depend_on_the_folder_an_export_lies_in(tmp_path):
 def test_an_export_without_lists_knows_no_roster(tmp_path):
     bare = sna.read_forum(pack(tmp_path / "bare.zip", {"help/2023-11-14.json": GENERAL}))
     levels = [bare.supports(name) for name in ("roster", "platform_role", "org_attributes", "threads")]
-    assert levels == ["no", "no", "no", "yes"]
+    assert levels == ["no", "no", "no", "no"]
