@@ -10,13 +10,16 @@ sna.champions: Who helps more than their chances predict, the evidence, and whet
     champion_evidence        The threads that best show what a person does for others.
     champion_fairness        Selection rate by role, level, location and tenure, with Wilson intervals.
     champion_stability       How often each person is selected when the choices behind the selection change.
+    champion_track_record    How many of a list made in the past went on helping, beside the list made by counting ...
     COMPARATORS              Comparators under their literature names; each is called with ``(forum, since=, until=)``.
     ensemble_score           Order people by how steadily and how lately they helped: the order of `sna.find_champions`.
     find_champions           Find people who help steadily and lately, and more than peers with the same chances.
+    forecast_helping         The chance that a person will help somebody in the 13 weeks after the end of the window.
     forum_before             The forum as it could be known at a moment.
     list_facets              What each facet measures and whether this forum supports it: ``facet, meaning, ...
     list_guards              The guards: ``guard, holds_back, meaning``. A guard that holds back keeps a person ...
     list_war_stories         Threads that several people solved unusually quickly, each compared with similar threads.
+    say_track_record         The table of `champion_track_record` as one sentence, or why there is none.
     validate_champions       How well scores known at a moment predict who matters after it, beside the usual scores.
     validate_labels          How well scores single out people known to be experts or leaders from elsewhere.
 
