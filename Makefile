@@ -8,7 +8,7 @@ MAPPING ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate lock environment index example clean
+.PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate truth lock environment index example clean
 
 help:
 	@echo "make report [DATA=<export> ORG=<hr.csv> OUT=<dir> EDGES=from,to,time MAPPING=<yaml>]  the report, on your export or the bundled example"
@@ -16,6 +16,7 @@ help:
 	@echo "make test          lint, types, tests, doctests and all notebooks"
 	@echo "make bench         speed against networkx, igraph, pandas -> benchmarks/RESULTS.md"
 	@echo "make calibrate     the long calibration runs -> docs/calibration.md"
+	@echo "make truth         every printed sentence counted again from raw rows -> docs/truth.md"
 	@echo "make validate      champions against what came later, on real forums -> docs/champions/validation.md"
 	@echo "make conformance   which tool passes which conformance case -> docs/conformance.md"
 	@echo "make lock          pin all dependencies anew; make environment: environment.yml from pyproject.toml; make index: the names in help(sna)"
@@ -53,6 +54,9 @@ bench: $(READY)
 calibrate: $(READY)
 	$(BIN)/pytest -q -n 2 -m calibration tests
 	$(BIN)/python scripts/calibrate.py
+
+truth: $(READY)
+	$(BIN)/python scripts/truth.py
 
 validate: $(READY)
 	$(BIN)/python scripts/validate.py
