@@ -220,7 +220,8 @@ def next_reply(person: str, post: Post, rows: list[Post]) -> str:
 
 STORY = re.compile(
     r"(?P<what>the accepted answer|the reply that the asker gave thanks for|first reply)(?: came)? "
-    r"(?P<soon>[^,]+?) after the first post, and (?P<people>[\d,]+) (?:person|people) (?:had replied by then|replied within a day)"
+    r"(?P<soon>[^,]+?) after the first post, and (?P<people>[\d,]+) (?:person|people) "
+    r"(?:had replied by then|replied within a day)"
     r"(?:; (?P<groups>\d+) [\w ]+? took part)?.*\. (?P<slower>[\d,]+) of (?P<others>[\d,]+) other [a-z ]+?"
     r"(?P<where>in the same space|in the forum) took longer; (?P<solved>[\d,]+) of the (?P<all>[\d,]+) threads"
 )
@@ -400,7 +401,7 @@ def check_across(context: Context, raw: Raw) -> Iterator[Checked]:
     if told is None:
         yield Checked("across", sentence.startswith("Nobody") and not shown, sentence, len(shown))
         return
-    day = facts.split_at if told[2] else None
+    day = facts.summary.split_at if told[2] else None
     after = [own != asked for at, own, asked in shown if day is None or at >= day]
     before = [own != asked for at, own, asked in shown if day is not None and at < day]
     agrees = (number(told[1]), number(told[3])) == (len(after), sum(after))
@@ -409,7 +410,7 @@ def check_across(context: Context, raw: Raw) -> Iterator[Checked]:
     yield Checked("across", agrees, sentence, (len(after), sum(after), len(before), sum(before)))
     counts = Counter((own, asked) for _, own, asked in joins)
     for a, b, n in re.findall(
-        r"(?:: |; )([^;:]+?) joined threads of (.+?) ([\d,]+) times, where", across.silent_words(facts)
+        r"(?:: |; )([^;:]+?) joined threads of (.+?) ([\d,]+) times?, where", across.silent_words(facts)
     ):
         yield Checked("silent pairs", counts[a, b] == number(n), f"{a} joined threads of {b} {n} times", counts[a, b])
 

@@ -14,6 +14,7 @@ import polars as pl
 from sna.champions.helps import has_threads
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
+from sna.people.privacy import clean_label
 from sna.results import format_count, format_duration, format_space
 from sna.schema import TIME
 from sna.talk.interactions import POSITIVE_REACTIONS
@@ -24,6 +25,7 @@ from sna.types import Moment
 LONGEST_HOURS = 30 * 24.0
 """A reply that came later than this after the first post is neither evidence nor the solution of a story."""
 _LONGEST_GAP_HOURS = 7 * 24.0
+_LONGEST_TITLE = 100
 
 
 def champion_evidence(
@@ -214,9 +216,10 @@ def _opens(thread: pl.Expr, at: pl.Expr) -> pl.Expr:
 
 
 def subject_words(title: str | None, space: str | None) -> str:
-    """Title in quotes and space, as far as they are known and readable."""
+    """Title in quotes and space, as far as they are known and readable; long titles are cut."""
     where = format_space(space)
-    return (f' "{title}"' if title else "") + (f" in {where}" if where else "")
+    what = f' "{clean_label(title, max_length=_LONGEST_TITLE)}"' if title else ""
+    return what + (f" in {clean_label(where, max_length=_LONGEST_TITLE)}" if where else "")
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

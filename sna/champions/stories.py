@@ -14,7 +14,7 @@ from sna.champions.facets import has_attribute
 from sna.errors import NotAnswerableError
 from sna.forum import Forum, join_attribute
 from sna.results import format_count, format_duration
-from sna.talk.threads import NO_GROUPS, list_threads
+from sna.talk.threads import list_threads
 from sna.talk.windows import cut_window
 from sna.types import Moment
 
@@ -156,9 +156,9 @@ def _casts(forum: Forum, threads: pl.DataFrame, by: str, until: Moment) -> pl.Da
     cast = join_attribute(forum, cast, by=by, at="at", into="group") if known else cast.with_columns(group=_NOBODY)
     shown = forum.people.filter(~pl.col("opt_out"))["person_id"].implode()
     named = helpers.filter(pl.col("person_id").is_in(shown)).group_by("thread_id")
-    real = pl.col("group").filter(~pl.col("group").is_in(NO_GROUPS))
     people = cast.group_by("thread_id").agg(
-        pl.col("person_id").n_unique().alias("n_people").cast(pl.Int64), real.unique().sort().alias("groups")
+        pl.col("person_id").n_unique().alias("n_people").cast(pl.Int64),
+        pl.col("group").drop_nulls().unique().sort().alias("groups"),
     )
     breadth = pl.col("groups").list.len() if known else pl.col("n_people")
     names = named.agg(pl.col("person_id").unique().sort().alias("helper_ids"))
@@ -193,7 +193,7 @@ class _Words:
 
 
 _BY_THEN = "came {soon} after the first post, and {helpers} had replied by then"
-_SHARE = "were solved (an answer by somebody else was accepted, or the asker gave thanks for it)"
+_SHARE = "were solved"
 _WORDS = {
     "accepted": _Words(f"the accepted answer {_BY_THEN}", "solved threads", _SHARE),
     "thanked": _Words(f"the reply that the asker gave thanks for {_BY_THEN}", "solved threads", _SHARE),

@@ -1,107 +1,143 @@
-"""Who are the bright spots? People who help more than others with the same chances, with the threads that show it."""
+"""Who are the bright spots? People who help steadily and lately, and more than others with the same chances."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 import polars as pl
 
 from sna.champions.evidence import champion_evidence
-from sna.champions.find import find_champions
+from sna.champions.facets import FACETS
+from sna.champions.find import FLOOR, STANDINGS, find_champions
+from sna.champions.helps import last_year
 from sna.report import plot
-from sna.report.context import Context, Question
+from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, TableView, draw_picture, view_table
-from sna.results import format_number
+from sna.results import format_count
 
 _SHOWN = 15
 _EVIDENCE_PER_PERSON = 2
-_BOUND_NOTE = (
-    "Named are people with at least 5 helps for 3 people in 3 weeks, seen in the last quarter of the period, whose "
-    "interval lies above 1 as a whole. They are listed in the order in which they are most likely to go on helping."
+_FLOOR = (
+    f"at least {FLOOR['n_helps']} helps for {FLOOR['n_people_helped']} people in {FLOOR['n_weeks_active']} weeks, and "
+    "seen in the last quarter of the period"
 )
-_RANK_NOTE = (
-    "A rank is a range of places: 1\u201340 means that the data cannot tell. That somebody is not listed says nothing "
-    "about their work."
+_ORDER_NOTE = (
+    "The order is that of the method's score, which fades with time and does best at naming those who go on helping "
+    "(docs/champions/validation.md); the ratio to what was expected says why somebody stands out, and is no order. "
+    "That somebody is not listed says nothing about their work."
+)
+_RATIO_NOTE = (
+    "A ratio is pulled towards 1 where little is known, so it is not helps divided by expected helps. Expected: what "
+    "people of the same group and tenure would have given, with the same chances to help."
 )
 
 
 @dataclass(frozen=True)
 class ChampionFacts:
-    """Everybody with their figures, those chosen, those shown, and what could not be measured."""
+    """What is said about champions.
+
+    Attributes
+    ----------
+    table
+        Everybody, from `find_champions`.
+    standing
+        What the people listed are: champions, or steady helpers where nobody is a champion.
+    listed, shown
+        All of that standing, in the order of the score, and the first of them.
+    since
+        Where the window begins.
+    """
 
     table: pl.DataFrame
-    chosen: pl.DataFrame
+    standing: str
+    listed: pl.DataFrame
     shown: pl.DataFrame
-    n_judged: int
-    not_measured: Sequence[str]
+    since: datetime
+
+    @property
+    def n_helpers(self) -> int:
+        """People who helped at all in the window."""
+        return int((self.table["n_helps"] > 0).sum())
 
 
 def measure_champions(context: Context) -> ChampionFacts:
-    """Find the bright spots in the window."""
+    """Champions in the window; steady helpers where there are none."""
+    since = last_year(context.forum, **context.window)
     table = find_champions(context.forum, by=context.by or "role", **context.window)
-    chosen = table.filter("selected")
-    judged = table["contribution"].drop_nulls().len()
-    missing = [part for part in (table["not_measured"][0] or "").split("; ") if part]
-    return ChampionFacts(table, chosen, chosen.head(_SHOWN), judged, missing)
+    standing = next((name for name in STANDINGS if name in table["standing"]), STANDINGS[0])
+    listed = table.filter(standing=standing)
+    return ChampionFacts(table, standing, listed, listed.head(_SHOWN), since)
 
 
-def champions_headline(context: Context, facts: ChampionFacts) -> str:
-    """How many were found, and among how many."""
-    if facts.chosen.is_empty():
-        compared = f" among the {facts.n_judged:,} who can be compared" if facts.n_judged > 1 else ""
-        return f"No bright spot can be named with certainty{compared}: {facts.table['verdict'][0]}."
-    peers = f"{context.group_word}, tenure" if context.by else "tenure"
+def champions_headline(facts: ChampionFacts) -> str:
+    """How many were found, among how many, and how many are shown."""
+    helpers = f"{format_count(facts.n_helpers, 'person', plural='people')} who helped since {facts.since:%d %B %Y}"
+    n = facts.listed.height
+    shown = "" if n <= _SHOWN else f" The first {_SHOWN} of {n:,} are shown."
+    if not n:
+        return f"Nobody of the {helpers} can be named: named are people with {_FLOOR}."
+    named = format_count(n, facts.standing)
+    if facts.standing == STANDINGS[0]:
+        return f"{named} among the {helpers}: {_FLOOR}, and more help than from others with the same chances.{shown}"
     return (
-        f"{facts.chosen.height:,} bright spots among {facts.n_judged:,} people who took part: they help more than "
-        f"their {peers} and opportunity predict."
+        f"No champion stands out beyond chance among the {helpers}; {named}, of whom nothing is claimed but the "
+        f"counts: {_FLOOR}.{shown}"
     )
 
 
-def first_words(facts: ChampionFacts) -> str:
-    """What stands behind the first name."""
-    value, low, high = (format_number(facts.shown[name][0]) for name in _CONTRIBUTION)
-    return f"The first listed helps {value} times as often as expected (95% interval {low} to {high})."
+def person_words(row: Mapping[str, Any]) -> str:
+    """What one person did, in counts."""
+    helps = format_count(row["n_helps"], "thread")
+    people = format_count(row["n_people_helped"], "person", plural="people")
+    weeks = format_count(row["n_weeks_active"], "week")
+    return f"helped in {helps} of {people}, in {weeks}; last seen {row['last_seen']:%d %B %Y}"
 
 
 def answer_champions(context: Context) -> Section:
     """The section: headline, picture, people with their figures, threads that show it."""
     facts = measure_champions(context)
-    headline = champions_headline(context, facts)
+    missing = [part for line in facts.table["not_measured"].head(1).drop_nulls() for part in line.split("; ") if part]
+    headline = champions_headline(facts)
     if facts.shown.is_empty():
-        return Section(headlines=[headline], answer=[headline], notes=facts.not_measured)
+        return Section(headlines=[headline], answer=[headline], notes=missing)
     names = [context.label(person) for person in facts.shown["person_id"]]
     picture = draw_picture(
         lambda ax: plot.plot_champions(facts.shown, ax=ax, labels=names),
-        caption="Help given against what people with the same chances give (1 = as expected), with 95% intervals.",
+        caption="Help given against what people with the same chances give (1 = as expected), with 95% intervals; the "
+        "order is that of the list.",
         height=0.9 + 0.32 * facts.shown.height,
     )
     return Section(
         headlines=[headline],
-        answer=[first_words(facts), "Each column measures one thing: somebody may help often without reaching many."],
+        answer=[headline],
         figures=[picture],
-        tables=[_champion_table(context, facts.shown, names), _evidence_table(context, facts.shown)],
-        notes=[_RANK_NOTE, _BOUND_NOTE, *facts.not_measured],
+        tables=[
+            _people_table(context, facts, names),
+            *_evidence_table(context, facts),
+            _facet_table(facts.shown, names),
+            _meanings(),
+        ],
+        notes=[_ORDER_NOTE, _RATIO_NOTE, *missing],
     )
 
 
-_CONTRIBUTION = ("contribution", "contribution_low", "contribution_high")
-
-
-def _champion_table(context: Context, shown: pl.DataFrame, names: list[str]) -> TableView:
-    ranks = shown.select("rank_low", "rank_high").iter_rows()
-    columns = {
-        "person": names,
-        "group": [value if value in context.groups else "-" for value in shown["group"]],
-        "helped in (expected)": [f"{a:,} ({b:.0f})" for a, b in shown.select("n_helps", "expected_helps").iter_rows()],
-        **{name: _intervals(shown, name) for name in _FACETS},
-        "rank": [f"{a}\u2013{b}" if a else "-" for a, b in ranks],
-    }
-    table = view_table(pl.DataFrame(columns), "Bright spots: ratio to what was expected, with 95% intervals")
-    return replace(table, numeric=frozenset(range(2, len(columns))))
-
-
-_FACETS = ("contribution", "helpfulness", "reach", "bridging", "consistency")
+def _people_table(context: Context, facts: ChampionFacts, names: list[str]) -> TableView:
+    shown = facts.shown
+    table = shown.select(
+        pl.Series("person", names),
+        pl.when(pl.col("group").is_in(context.groups)).then("group").alias(context.group_word),
+        pl.Series("what they did", [person_words(row) for row in shown.iter_rows(named=True)]),
+        pl.Series("expected helps", [f"{n:.1f}" for n in shown["expected_helps"]]),
+        pl.Series("ratio to expected (95% interval)", _intervals(shown, "contribution")),
+        pl.col("caution").fill_null("").alias("look at first"),
+    )
+    if shown["caution"].null_count() == shown.height:
+        table = table.drop("look at first")
+    caption = f"{facts.standing.capitalize()}s: {shown.height:,} of {facts.listed.height:,} shown"
+    return view_table(table, caption)
 
 
 def _intervals(shown: pl.DataFrame, name: str) -> list[str]:
@@ -109,13 +145,32 @@ def _intervals(shown: pl.DataFrame, name: str) -> list[str]:
     return ["-" if v is None else f"{v:.1f} ({lo:.1f}\u2013{hi:.1f})" for v, lo, hi in rows]
 
 
-def _evidence_table(context: Context, shown: pl.DataFrame) -> TableView:
-    people = shown["person_id"].to_list()
-    found = champion_evidence(context.forum, people, **context.window, top=_EVIDENCE_PER_PERSON)
+def _facet_table(shown: pl.DataFrame, names: list[str]) -> TableView:
+    """One column for each facet in which the people shown differ."""
+    measured = [name for name in FACETS if shown[name].drop_nulls().round(2).n_unique() > 1]
+    columns = {"person": names, **{name.replace("_", " "): _intervals(shown, name) for name in measured}}
+    table = view_table(pl.DataFrame(columns), "Each side of helping apart, with 95% intervals", folded=True)
+    return replace(table, numeric=frozenset(range(1, len(columns))))
+
+
+def _meanings() -> TableView:
+    rows = [(name.replace("_", " "), meaning) for name, meaning in FACETS.items()]
+    return TableView("What the columns mean (1 = as expected)", ["column", "meaning"], rows, folded=True)
+
+
+def _evidence_table(context: Context, facts: ChampionFacts) -> Sequence[TableView]:
+    """The best threads of each person shown, where the source has threads."""
+    people = facts.shown["person_id"].to_list()
+    until = context.options.until
+    found = try_answer(
+        lambda: champion_evidence(context.forum, people, since=facts.since, until=until, top=_EVIDENCE_PER_PERSON)
+    )
+    if isinstance(found, str) or found.is_empty():
+        return []
     place = {person: k for k, person in enumerate(people)}
     ordered = found.sort(pl.col("person_id").replace_strict(place, return_dtype=pl.Int64), maintain_order=True)
     named = ordered.with_columns(person=pl.Series([context.label(p) for p in ordered["person_id"]], dtype=pl.String))
-    return view_table(named, "Threads that show it", header={"person": "person", "why": "what happened"})
+    return [view_table(named, "Threads that show it", header={"person": "person", "why": "what happened"})]
 
 
 QUESTION = Question("champions", "Who are the bright spots?", answer_champions)

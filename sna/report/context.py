@@ -13,7 +13,6 @@ from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
 from sna.people.privacy import clean_label, pseudonymise
 from sna.report.layout import Section
-from sna.talk.threads import POOLED
 from sna.talk.windows import cut_window, make_window
 from sna.types import Moment
 
@@ -35,8 +34,8 @@ class ReportOptions:
     since, until
         Window of the report, ``since <= at < until``; None has no limit.
     split_at
-        Date whose before and after are compared for talk across roles; None searches for the date of the largest
-        change and corrects for the search.
+        Date, or name of a campaign, whose before and after are compared for talk across roles; None searches for the
+        date of the largest change and corrects for the search.
     names
         Show names instead of pseudonyms.
     min_group
@@ -79,9 +78,26 @@ class Chance(TypedDict):
 
 @dataclass(frozen=True)
 class Context:
-    """What every question gets: the forum as it may be shown, and how to show it."""
+    """What every question gets: the forum as it may be shown, and how to show it.
+
+    Attributes
+    ----------
+    forum
+        With pseudonyms unless names are shown; roles as they are, because peers are compared by them.
+    grouped
+        The same forum, in which people of small groups have no group: for all that names groups.
+    options
+        As the caller gave them.
+    by
+        The attribute that makes groups; None when nobody has any.
+    labels
+        What each person is called in the report.
+    groups
+        Groups large enough to be shown.
+    """
 
     forum: Forum
+    grouped: Forum
     options: ReportOptions
     by: str | None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -117,7 +133,7 @@ class Question:
 
 
 def build_context(forum: Forum, options: ReportOptions) -> Context:
-    """Replace names, pool small groups and collect what the questions share.
+    """Replace names, find the groups that may be shown, and collect what the questions share.
 
     Raises
     ------
@@ -134,9 +150,12 @@ def build_context(forum: Forum, options: ReportOptions) -> Context:
         forum = pseudonymise(forum, key=options.key or secrets.token_bytes(32))
         labels = short_labels(forum.people["person_id"].to_list())
     if by is None:
-        return Context(forum, options, None, labels)
+        return Context(forum, forum, options, None, labels)
     kept = _large_groups(forum, by, options)
-    return Context(_pool_small_groups(forum, by, kept), options, by, labels, frozenset(kept))
+    small = (pl.col("attribute") == by) & ~pl.col("value").is_in(kept)
+    value = pl.when(~small).then("value")  # null, not dropped: an earlier spell without an end must not go on
+    grouped = replace(forum, roles=forum.roles.with_columns(value.alias("value")))
+    return Context(forum, grouped, options, by, labels, frozenset(kept))
 
 
 def _grouping(forum: Forum, asked: str | None) -> str | None:
@@ -171,13 +190,6 @@ def _large_groups(forum: Forum, by: str, options: ReportOptions) -> list[str]:
     spells = forum.roles.filter(pl.col("attribute") == by).join(active, on="person_id", how="semi")
     sizes = spells.group_by("value").agg(pl.col("person_id").n_unique().alias("n"))
     return sizes.filter(pl.col("n") >= options.min_group)["value"].to_list()
-
-
-def _pool_small_groups(forum: Forum, by: str, kept: list[str]) -> Forum:
-    """Groups that are too small to be shown become one, so that no sentence or table can name them."""
-    small = (pl.col("attribute") == by) & ~pl.col("value").is_in(kept)
-    value = pl.when(small).then(pl.lit(POOLED)).otherwise(pl.col("value"))
-    return replace(forum, roles=forum.roles.with_columns(value=value))
 
 
 def try_answer(compute: Callable[[], Result]) -> Result | str:

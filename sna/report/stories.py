@@ -12,6 +12,7 @@ _STORIES = 6
 _SLOWER = 0.5
 _COMPARABLE = 10
 _STORY_NOTE = (
+    "Solved means: somebody else's answer was accepted, or the asker gave thanks for it. "
     "The stories were chosen for an unusually quick solution by people of several groups. They are the best of many "
     "threads, not typical ones."
 )
@@ -19,7 +20,7 @@ _STORY_NOTE = (
 
 def find_stories(context: Context) -> pl.DataFrame:
     """The candidates that were quicker than most comparable threads."""
-    stories = list_war_stories(context.forum, by=context.by or "role", **context.window)
+    stories = list_war_stories(context.grouped, by=context.by or "role", **context.window)
     enough = (pl.col("slower_share") >= _SLOWER) & (pl.col("n_comparable") >= _COMPARABLE)
     return stories.filter(enough).head(_STORIES)
 

@@ -14,10 +14,6 @@ from sna.types import Moment
 
 MISSING = "(missing)"
 """Category of people whose attribute is not known at that time: stated, never dropped."""
-POOLED = "(small groups)"
-"""Category of all groups together that are too small to be shown."""
-NO_GROUPS = (MISSING, POOLED)
-"""Categories that are no groups: a sentence never names them as one."""
 
 
 def list_threads(forum: Forum, *, bots: bool = False) -> pl.DataFrame:
