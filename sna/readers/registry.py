@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ from sna.errors import FormatError, ParameterError, ReadError
 from sna.formats.container import Container, open_container
 from sna.forum import Forum
 from sna.readers.collect import Reader, ReadOptions
+from sna.readers.look import describe_export
 from sna.schema import ISSUES
 
 _MODULES: tuple[str, ...] = (
@@ -62,7 +62,7 @@ def recognise(path: str | Path) -> Recognition:
     Raises
     ------
     FormatError
-        When no reader knows it; the message lists what was found and the platforms known.
+        When no reader knows it; the message says what it looks like and what to do next.
 
     Examples
     --------
@@ -155,13 +155,5 @@ def _find_reader(container: Container) -> tuple[Reader, str]:
         reason = reader.recognise(container)
         if reason:
             return reader, reason
-    raise FormatError(
-        f"We know {', '.join(r.title for r in list_readers())}.",
-        got=f"{container.path.name} holds {_some(container.names)}, which is none of them.",
-        hint="a table of posts: `sna map guess FILE`, then --mapping, or sna.read_table; "
-        "a list of ties: --edges from,to,time, or sna.read_edges",
-    )
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more files" if len(names) > 5 else "")
+    what, hint = describe_export(container)
+    raise FormatError(f"{container.path.name} is {what}.", got="No reader of sna takes it.", hint=hint)
