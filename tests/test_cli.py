@@ -98,7 +98,7 @@ def truncated_zip(tmp_path):
     [
         (lambda t: t / "nowhere.zip", 3, "must exist"),
         (lambda t: damaged(t, "empty.zip", b""), 3, "is empty"),
-        (lambda t: damaged(t, "notes.bin", b"\x00\x01\x02 nothing we know"), 4, "which is none of them"),
+        (lambda t: damaged(t, "notes.bin", b"\x00\x01\x02 nothing we know"), 4, "No reader of sna takes it"),
         (truncated_zip, 3, "damaged"),
         (lambda t: damaged(t, "Posts.xml", posts_xml(WIKI).encode()), 3, "must hold posts"),
     ],
