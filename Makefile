@@ -8,7 +8,7 @@ MAPPING ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate truth lock environment index example clean
+.PHONY: help report lab test lint types unit notebooks run-notebooks bench calibrate conformance validate truth mutants lock environment index example clean
 
 help:
 	@echo "make report [DATA=<export> ORG=<hr.csv> OUT=<dir> EDGES=from,to,time MAPPING=<yaml>]  the report, on your export or the bundled example"
@@ -19,6 +19,7 @@ help:
 	@echo "make truth         every printed sentence counted again from raw rows -> docs/truth.md"
 	@echo "make validate      champions against what came later, on real forums -> docs/champions/validation.md"
 	@echo "make conformance   which tool passes which conformance case -> docs/conformance.md"
+	@echo "make mutants       break the code on purpose, see whether the tests notice -> docs/mutants.md"
 	@echo "make lock          pin all dependencies anew; make environment: environment.yml from pyproject.toml; make index: the names in help(sna)"
 
 $(READY): requirements.lock pyproject.toml scripts/bootstrap.sh
@@ -60,6 +61,9 @@ truth: $(READY)
 
 validate: $(READY)
 	$(BIN)/python scripts/validate.py
+
+mutants: $(READY)
+	$(BIN)/python scripts/mutate.py
 
 conformance: $(READY)
 	$(BIN)/python -m tests.conformance

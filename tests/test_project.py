@@ -9,6 +9,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -79,3 +80,20 @@ def test_an_installed_wheel_brings_the_example_the_presets_and_the_report(tmp_pa
     assert out[0].startswith(str(tmp_path))
     assert int(out[1]) > 1000
     assert int(out[2]) >= 9
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_path_a_page_names_exists(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:sna|tests|docs|scripts|benchmarks|notebooks)/[\w./-]*)`", text)
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    missing = [path for path in named + linked if not (ROOT / path).exists()]
+    assert not missing, f"{page} names {missing}"
+
+
+def test_every_make_target_that_a_page_names_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for page in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", text, flags=re.MULTILINE))
+        assert named <= targets, f"{page} names make {sorted(named - targets)}"
