@@ -142,8 +142,10 @@ sna.stats: Statistics every floor above shares: Monte-Carlo p-values, shrinkage,
 sna.talk: From posts to acts: threads, who acted toward whom, and what each person did and could see.
     count_left_out           Count the interactions `list_interactions` leaves out with the same options, by reason.
     EDGE_RULES               The edge rules by name; `list_edge_rules` shows them as a table.
+    is_question              Whether a post asks something, by its words alone.
     list_edge_rules          The edge rules: ``kind, version, source, target, at, needs``.
     list_interactions        Who acted toward whom: one row per interaction.
+    list_questions           The threads that begin with a question: one row per question.
     list_threads             One row per thread: where and when it began, who asked, how many took part, when ...
     person_activity          Activity of each person, silent people included.
     roles_per_thread         Threads by the number of different roles among their participants.
@@ -155,7 +157,9 @@ sna.vitality: Is the forum alive: momentum, retention, waiting times.
     cohort_retention         How long people stay, by when they first posted (Kaplan-Meier).
     compare_waits            Do the groups wait alike? One joint test of their mean waits, with askers as the units.
     list_waits               One row per question: when it was asked, when somebody else first answered, how long ...
-    momentum_change          Did the weekly level change, when, and by how much? One change point against shuffled ...
+    Momentum                 What activity is now, what it was, and how it changed.
+    momentum_change          By how much did weekly activity change, season and chance allowed for? See ...
+    momentum_now             What is activity now, and how has it changed: gradually, at once, or not beyond season ...
     novelty_floor            What share of the first weeks' level stays when novelty has worn off.
     reply_genealogy          What each week's new threads grew into: replies per root, as recorded and not as modelled.
     time_to_answer           How long questions wait for a first answer by somebody else, unanswered ones included ...

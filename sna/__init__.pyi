@@ -131,6 +131,8 @@ from .talk.interactions import EDGE_RULES as EDGE_RULES
 from .talk.interactions import count_left_out as count_left_out
 from .talk.interactions import list_edge_rules as list_edge_rules
 from .talk.interactions import list_interactions as list_interactions
+from .talk.questions import is_question as is_question
+from .talk.questions import list_questions as list_questions
 from .talk.threads import list_threads as list_threads
 from .talk.threads import roles_per_thread as roles_per_thread
 from .talk.threads import thread_participation as thread_participation
@@ -138,7 +140,9 @@ from .vitality.genealogy import reply_genealogy as reply_genealogy
 from .vitality.momentum import weekly_momentum as weekly_momentum
 from .vitality.novelty import novelty_floor as novelty_floor
 from .vitality.retention import cohort_retention as cohort_retention
+from .vitality.trend import Momentum as Momentum
 from .vitality.trend import momentum_change as momentum_change
+from .vitality.trend import momentum_now as momentum_now
 from .vitality.waits import compare_waits as compare_waits
 from .vitality.waits import list_waits as list_waits
 from .vitality.waits import time_to_answer as time_to_answer

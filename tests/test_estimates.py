@@ -48,14 +48,7 @@ def is_coherent(estimate):
     return outside == (estimate.p_value < 1 - estimate.level)
 
 
-CHANGING = {"cross_role_change", "cross_role_level", "momentum_change"}
-"""Their interval and p still come from two procedures."""
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=pytest.mark.xfail(reason="two procedures")) if n in CHANGING else n for n in estimators()],
-)
+@pytest.mark.parametrize("name", estimators())
 def test_interval_and_p_value_agree(name):
     results = []
     for forum in forums():

@@ -5,6 +5,8 @@ from .interactions import EDGE_RULES as EDGE_RULES
 from .interactions import count_left_out as count_left_out
 from .interactions import list_edge_rules as list_edge_rules
 from .interactions import list_interactions as list_interactions
+from .questions import is_question as is_question
+from .questions import list_questions as list_questions
 from .threads import list_threads as list_threads
 from .threads import roles_per_thread as roles_per_thread
 from .threads import thread_participation as thread_participation

@@ -2,7 +2,9 @@ from .genealogy import reply_genealogy as reply_genealogy
 from .momentum import weekly_momentum as weekly_momentum
 from .novelty import novelty_floor as novelty_floor
 from .retention import cohort_retention as cohort_retention
+from .trend import Momentum as Momentum
 from .trend import momentum_change as momentum_change
+from .trend import momentum_now as momentum_now
 from .waits import compare_waits as compare_waits
 from .waits import list_waits as list_waits
 from .waits import time_to_answer as time_to_answer

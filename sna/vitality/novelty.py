@@ -7,11 +7,12 @@ import numpy as np
 from sna.errors import NotAnswerableError
 from sna.forum import Forum
 from sna.results import Estimate
-from sna.types import Floats, Moment
-from sna.vitality.trend import MEASURES, draw_blocks, read_series
+from sna.types import Floats, Ints, Moment
+from sna.vitality.trend import MEASURES, read_series
 
 _EM_STEPS = 200
 _DECAYS = 12
+_LEAST_BLOCK, _MOST_BLOCK = 4, 8
 
 
 def novelty_floor(
@@ -62,7 +63,7 @@ def novelty_floor(
         raise NotAnswerableError(f"A novelty floor needs weeks with {measure}.", got="All are zero.")
     (share,), (fit,) = _fit_decay(values[None, :])
     residuals = values / fit
-    sample = fit * residuals[draw_blocks(len(values), draws, rng=generator)]
+    sample = fit * residuals[_draw_blocks(len(values), draws, rng=generator)]
     low, high = np.quantile(_fit_decay(sample)[0], [0.5 - level / 2, 0.5 + level / 2])
     return Estimate(
         f"novelty floor share of {MEASURES[measure]} per week",
@@ -74,6 +75,14 @@ def novelty_floor(
         unit="weeks",
         draws=draws,
     )
+
+
+def _draw_blocks(n: int, draws: int, *, rng: np.random.Generator) -> Ints:
+    """Indices of a circular block bootstrap, blocks of 4 to 8 weeks: one row per draw."""
+    size = min(max(n // 8, _LEAST_BLOCK), _MOST_BLOCK)
+    starts = rng.integers(0, n, (draws, -(-n // size)))
+    rows = (starts[:, :, None] + np.arange(size)) % n
+    return rows.reshape(draws, -1)[:, :n]
 
 
 def _fit_decay(series: Floats) -> tuple[Floats, Floats]:
