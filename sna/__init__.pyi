@@ -133,6 +133,7 @@ from .talk.interactions import list_edge_rules as list_edge_rules
 from .talk.interactions import list_interactions as list_interactions
 from .talk.questions import is_question as is_question
 from .talk.questions import list_questions as list_questions
+from .talk.solutions import list_solutions as list_solutions
 from .talk.threads import list_threads as list_threads
 from .talk.threads import roles_per_thread as roles_per_thread
 from .talk.threads import thread_participation as thread_participation
@@ -143,8 +144,11 @@ from .vitality.retention import cohort_retention as cohort_retention
 from .vitality.trend import Momentum as Momentum
 from .vitality.trend import momentum_change as momentum_change
 from .vitality.trend import momentum_now as momentum_now
-from .vitality.waits import compare_waits as compare_waits
+from .vitality.wait_changes import WaitsNow as WaitsNow
+from .vitality.wait_changes import compare_waits as compare_waits
+from .vitality.wait_changes import waiting_time_change as waiting_time_change
+from .vitality.wait_changes import waits_now as waits_now
 from .vitality.waits import list_waits as list_waits
 from .vitality.waits import time_to_answer as time_to_answer
+from .vitality.waits import time_to_solution as time_to_solution
 from .vitality.waits import waiting_curve as waiting_curve
-from .vitality.waits import waiting_time_change as waiting_time_change

@@ -13,7 +13,8 @@ from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, TableView, draw_picture, view_table
 from sna.results import Estimate, format_count, format_duration, format_p
 from sna.talk.windows import make_window
-from sna.vitality.waits import list_waits, time_to_answer, waiting_curve, waiting_time_change
+from sna.vitality.wait_changes import waiting_time_change
+from sna.vitality.waits import list_waits, time_to_answer, waiting_curve
 
 _ALPHA = 0.05
 _LEAST_QUESTIONS = 10

@@ -7,6 +7,7 @@ from .interactions import list_edge_rules as list_edge_rules
 from .interactions import list_interactions as list_interactions
 from .questions import is_question as is_question
 from .questions import list_questions as list_questions
+from .solutions import list_solutions as list_solutions
 from .threads import list_threads as list_threads
 from .threads import roles_per_thread as roles_per_thread
 from .threads import thread_participation as thread_participation

@@ -220,7 +220,7 @@ def list_questions(forum: Forum, *, since: Moment = None, until: Moment = None, 
     >>> from sna.datasets import load_example
     >>> questions = list_questions(load_example())
     >>> questions.height, questions["basis"].unique().to_list()
-    (917, ['text'])
+    (914, ['text'])
     """
     openers = list_openers(forum).drop("title").filter(pl.col("post_id").is_not_null())
     words = forum.posts.select("post_id", "kind", "title", "text")

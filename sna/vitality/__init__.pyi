@@ -5,8 +5,11 @@ from .retention import cohort_retention as cohort_retention
 from .trend import Momentum as Momentum
 from .trend import momentum_change as momentum_change
 from .trend import momentum_now as momentum_now
-from .waits import compare_waits as compare_waits
+from .wait_changes import WaitsNow as WaitsNow
+from .wait_changes import compare_waits as compare_waits
+from .wait_changes import waiting_time_change as waiting_time_change
+from .wait_changes import waits_now as waits_now
 from .waits import list_waits as list_waits
 from .waits import time_to_answer as time_to_answer
+from .waits import time_to_solution as time_to_solution
 from .waits import waiting_curve as waiting_curve
-from .waits import waiting_time_change as waiting_time_change
