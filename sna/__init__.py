@@ -146,6 +146,7 @@ sna.talk: From posts to acts: threads, who acted toward whom, and what each pers
     list_edge_rules          The edge rules: ``kind, version, source, target, at, needs``.
     list_interactions        Who acted toward whom: one row per interaction.
     list_questions           The threads that begin with a question: one row per question.
+    list_solutions           The post that solved each thread, where the source records one.
     list_threads             One row per thread: where and when it began, who asked, how many took part, when ...
     person_activity          Activity of each person, silent people included.
     roles_per_thread         Threads by the number of different roles among their participants.
@@ -156,15 +157,18 @@ sna.talk: From posts to acts: threads, who acted toward whom, and what each pers
 sna.vitality: Is the forum alive: momentum, retention, waiting times.
     cohort_retention         How long people stay, by when they first posted (Kaplan-Meier).
     compare_waits            Do the groups wait alike? One joint test of their mean waits, with askers as the units.
-    list_waits               One row per question: when it was asked, when somebody else first answered, how long ...
+    list_waits               One row per question: when it was asked, when it was first answered (or solved), how ...
     Momentum                 What activity is now, what it was, and how it changed.
     momentum_change          By how much did weekly activity change, season and chance allowed for? See ...
     momentum_now             What is activity now, and how has it changed: gradually, at once, or not beyond season ...
     novelty_floor            What share of the first weeks' level stays when novelty has worn off.
     reply_genealogy          What each week's new threads grew into: replies per root, as recorded and not as modelled.
     time_to_answer           How long questions wait for a first answer by somebody else, unanswered ones included ...
+    time_to_solution         How many questions were solved, and how long it took until the post that solved them ...
     waiting_curve            The Kaplan-Meier curves behind `time_to_answer`, for a picture.
     waiting_time_change      Change of the mean wait: questions asked from ``split_at`` on minus those asked before.
+    waits_now                How long do people wait since a date, and before it: median, share without an answer ...
+    WaitsNow                 How long people wait since a date and before it, side by side, with one test.
     weekly_momentum          Growth accounting: who is new, stayed, came back or was lost, week by week.
 """
 
