@@ -46,7 +46,7 @@ def person_activity(forum: Forum, *, since: Moment = None, until: Moment = None,
     >>> from sna.datasets import load_example
     >>> table = person_activity(load_example())
     >>> table.height, (table["n_posts"] == 0).sum()
-    (319, 79)
+    (319, 82)
     """
     posts = cut_window(human_posts(forum, bots=bots), since=since, until=until)
     opens = pl.col("post_id") == pl.col("opener_id")

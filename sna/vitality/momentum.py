@@ -51,7 +51,7 @@ def weekly_momentum(
     --------
     >>> from sna.datasets import load_example
     >>> weekly_momentum(load_example()).select(pl.len(), pl.col("n_new").sum()).row(0)
-    (78, 241)
+    (78, 238)
     """
     posts = human_posts(forum, bots=bots).with_columns(pl.col("at").dt.truncate(WEEK).alias("week"))
     seen = posts.select("author_id", "week").unique().sort("author_id", "week")

@@ -53,7 +53,7 @@ def cohort_retention(
     --------
     >>> from sna.datasets import load_example
     >>> cohort_retention(load_example(), every=None).select("weeks", "retained_share", "n_people").row(0)
-    (0.0, 0.9205020920502092, 239)
+    (0.0, 0.9316239316239316, 234)
     """
     cohort_of = pl.lit("everybody") if every is None else name_period(pl.col("first"), every)
     lives = _lives(forum, idle_days, cohort_of)

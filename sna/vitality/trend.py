@@ -201,7 +201,7 @@ def momentum_now(
     >>> from sna.datasets import load_example
     >>> now = momentum_now(load_example(), draws=99, rng=0)
     >>> now.until.date().isoformat(), now.n_weeks, round(now.now_per_week, 1)
-    ('2024-12-23', 77, 34.9)
+    ('2024-12-23', 77, 39.0)
     """
     generator = np.random.default_rng(rng)
     weeks, values = read_series(forum, measure=measure, since=since, until=until)
