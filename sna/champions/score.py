@@ -111,6 +111,12 @@ def score_helps(
     return table.select("person_id", "score", *ENSEMBLE_WEIGHTS).sort("score", "person_id", descending=[True, False])
 
 
+def fading(at: pl.Expr, *, until: datetime, half_life_months: float) -> pl.Expr:
+    """Weight of an act: ``2 ** (-age / half-life)``."""
+    seconds = (pl.lit(until) - at).dt.total_seconds()
+    return (-seconds * (np.log(2) / (half_life_months * MONTH_SECONDS))).exp()
+
+
 def fade_counts(acts: pl.DataFrame, *, until: datetime, half_life_months: float | None) -> pl.DataFrame:
     """Acts per person, each counted ``2 ** (-age / half-life)``: ``person_id, faded``; None: each counted once.
 
@@ -121,7 +127,10 @@ def fade_counts(acts: pl.DataFrame, *, until: datetime, half_life_months: float 
     [('a', 1.5)]
     """
     ordered = acts.sort("person_id", "at")
-    seconds = (pl.lit(until) - pl.col("at")).dt.total_seconds()
-    fading = np.log(2) / (half_life_months * MONTH_SECONDS) if half_life_months else 0.0
-    weighted = ordered.select("person_id", (-seconds * fading).exp().alias("faded"))
+    weight = (
+        pl.lit(1.0)
+        if half_life_months is None
+        else fading(pl.col("at"), until=until, half_life_months=half_life_months)
+    )
+    weighted = ordered.select("person_id", weight.alias("faded"))
     return weighted.group_by("person_id", maintain_order=True).agg(pl.col("faded").sum().round_sig_figs(_DIGITS))

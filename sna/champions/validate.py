@@ -6,19 +6,20 @@ Nothing later than the moment reaches a score: `forum_before` cuts every table. 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, ndcg_score, roc_auc_score
 
-from sna.champions.comparators import COMPARATORS
+from sna.champions.comparators import clocked_comparators
 from sna.champions.facets import list_newcomers
 from sna.champions.helps import Helping, build_helping
-from sna.champions.score import ensemble_score
+from sna.champions.score import HALF_LIFE_MONTHS, ensemble_score
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
+from sna.people.listed import listed_people
 from sna.talk.interactions import is_positive_reaction
 from sna.talk.windows import make_window
 from sna.types import Floats
@@ -36,7 +37,7 @@ Scores = Mapping[str, Callable[[Forum], pl.DataFrame]]
 
 OURS = "ensemble"
 _TOP = 10
-_METRICS = ("auc", "precision_at_10", "ndcg")
+_METRICS = ("auc", "average_precision", "precision_at_10", "ndcg")
 
 
 def forum_before(forum: Forum, at: datetime | date | str) -> Forum:
@@ -126,7 +127,8 @@ def list_outcomes(
     Returns
     -------
     DataFrame
-        ``person_id, outcome`` (a count) for humans who did not opt out and had posted before ``at``, by id.
+        ``person_id, outcome`` (a count) for humans who did not opt out and had posted before ``at``, by id. People who
+        already held the role at that moment are no candidates for "appointed" and are left out.
 
     Raises
     ------
@@ -143,8 +145,10 @@ def list_outcomes(
         raise ParameterError("at lies before the end of the forum.", got=f"{start} and {end}.")
     counts = _count_outcome(forum, outcome, start, end, attribute)
     posted = forum.posts.filter(pl.col("created_at") < start)["author_id"].drop_nulls().unique()
-    eligible = (pl.col("kind") == "human") & ~pl.col("opt_out") & pl.col("person_id").is_in(posted.implode())
-    people = forum.people.filter(eligible).select("person_id").sort("person_id")
+    people = listed_people(forum).filter(pl.col("person_id").is_in(posted.implode()))
+    if outcome == "appointed":
+        incumbents = _incumbents(forum, start, end, attribute)
+        people = people.filter(~pl.col("person_id").is_in(incumbents.implode()))
     table = people.join(counts, on="person_id", how="left", maintain_order="left")
     table = table.with_columns(pl.col("outcome").cast(pl.Float64).fill_null(0.0))
     positive = int((table["outcome"] > 0).sum())
@@ -183,6 +187,14 @@ def _count_outcome(forum: Forum, outcome: str, start: datetime, end: datetime, a
     return helps.group_by("person_id").len("outcome")
 
 
+def _incumbents(forum: Forum, start: datetime, end: datetime, attribute: str) -> pl.Series:
+    """Who at the moment already holds a value that others are given after it: no candidates for it."""
+    spells = forum.roles.filter(pl.col("attribute") == attribute)
+    given = spells.filter(pl.col("valid_from").is_between(start, end, closed="left"))["value"].unique()
+    held = (pl.col("valid_from") < start).fill_null(value=True) & (pl.col("valid_to") > start).fill_null(value=True)
+    return spells.filter(held & pl.col("value").is_in(given.implode()))["person_id"].unique()
+
+
 def _returned(forum: Forum, helping: Helping, start: datetime, end: datetime) -> pl.DataFrame:
     fresh = list_newcomers(forum, helping).filter(
         pl.col("returned") & pl.col("asked_at").is_between(start, end, closed="left")
@@ -212,17 +224,19 @@ def validate_champions(
         See `list_outcomes`.
     scores
         Name to function of a forum, giving ``person_id, score``. By default `sna.ensemble_score` under the name
-        "ensemble" and all `sna.champions.comparators.COMPARATORS`. The first is the one the others are compared with.
+        "ensemble" and all `sna.champions.comparators.COMPARATORS`, each over all history, over the last twelve months
+        and faded as ours is. The first is the one the others are compared with.
     draws, level, rng
         Of the bootstrap over people (percentile intervals).
 
     Returns
     -------
     DataFrame
-        One row per score: ``score, n_people, n_positive``, and for ``auc`` (outcome above 0, ties count half),
-        ``precision_at_10`` (share of the first ten who are among the ten best, ties included) and ``ndcg`` (gain
-        log2(1 + outcome), whole list): the value, ``_low``, ``_high``, and ``_difference`` to the first score with
-        ``_difference_low`` and ``_difference_high`` (below 0: worse than the first). Ties in a list are broken by id.
+        One row per score: ``score, n_people, n_positive``, and for ``auc`` and ``average_precision`` (outcome above
+        0), ``precision_at_10`` (share of the first ten who are among the ten best, ties included) and ``ndcg`` (gain
+        log2(1 + outcome), whole list), as scikit-learn defines them: the value, ``_low``, ``_high``, and
+        ``_difference`` to the first score with ``_difference_low`` and ``_difference_high`` (below 0: worse than the
+        first). Ties in the first ten are broken by id.
 
     Raises
     ------
@@ -276,8 +290,7 @@ def validate_labels(
     When it misleads: a title is not evidence; who has it may simply be more visible.
     """
     posted = forum.posts["author_id"].drop_nulls().unique()
-    eligible = (pl.col("kind") == "human") & ~pl.col("opt_out") & pl.col("person_id").is_in(posted.implode())
-    people = forum.people.filter(eligible).select("person_id").sort("person_id")
+    people = listed_people(forum).filter(pl.col("person_id").is_in(posted.implode()))
     truth = people.with_columns(outcome=pl.col("person_id").is_in(list(labels)).cast(pl.Float64))
     if not 0 < truth["outcome"].sum() < truth.height:
         raise NotAnswerableError(
@@ -293,8 +306,9 @@ def _undated_score(forum: Forum) -> pl.DataFrame:
     return ensemble_score(forum, half_life_months=None)
 
 
-DEFAULT_SCORES: Scores = {OURS: ensemble_score, **COMPARATORS}
-"""What `validate_champions` compares by default; the first is ours."""
+DEFAULT_SCORES: Scores = {OURS: ensemble_score, **clocked_comparators(HALF_LIFE_MONTHS)}
+"""What `validate_champions` compares by default: ours first, then each comparator over all history, over the last
+twelve months, and with the same fading as ours."""
 
 
 def _compare(
@@ -309,19 +323,18 @@ def _compare(
     values = {name: _aligned(truth, table) for name, table in tables.items()}
     generator = np.random.default_rng(rng)
     size = truth.height
-    counts = [np.bincount(generator.integers(0, size, size), minlength=size) for _ in range(draws)]
-    once = np.ones(size, dtype=np.int64)
-    point = {name: _metrics(value, outcome, [once])[0] for name, value in values.items()}
-    spread = {name: _metrics(value, outcome, counts) for name, value in values.items()}
+    drawn = [np.sort(generator.integers(0, size, size)) for _ in range(draws)]
+    point = {name: _metrics(value, outcome) for name, value in values.items()}
+    spread = {name: np.array([_metrics(value[i], outcome[i]) for i in drawn]) for name, value in values.items()}
     first = next(iter(values))
     rows = []
     for name in values:
         row: dict[str, object] = {"score": name, "n_people": size, "n_positive": int((outcome > 0).sum())}
         apart = spread[name] - spread[first]
         for j, metric in enumerate(_METRICS):
-            row |= {metric: point[name][j], **_ends(spread[name][:, j], metric, level)}
+            row |= {metric: float(point[name][j]), **_ends(spread[name][:, j], metric, level)}
             key = f"{metric}_difference"
-            row |= {key: point[name][j] - point[first][j], **_ends(apart[:, j], key, level)}
+            row |= {key: float(point[name][j] - point[first][j]), **_ends(apart[:, j], key, level)}
         rows.append(row)
     return pl.DataFrame(rows)
 
@@ -341,34 +354,19 @@ def _aligned(truth: pl.DataFrame, table: pl.DataFrame) -> Floats:
     return joined["score"].fill_null(0.0 if floor is None else float(floor) - 1.0).to_numpy().astype(float)  # type: ignore[arg-type]
 
 
-def _metrics(score: Floats, outcome: Floats, counts: Sequence[NDArray[np.int64]]) -> Floats:
-    """AUC, precision at 10 and NDCG for each way of counting people; array (len(counts), 3)."""
+def _metrics(score: Floats, outcome: Floats) -> Floats:
+    """AUC, average precision, precision at 10 and NDCG, by scikit-learn; NaN where all or none are positive."""
     positive = outcome > 0
-    tenth = np.sort(outcome)[::-1][min(_TOP, outcome.size) - 1]
-    gain = np.log2(1 + outcome)
-    order = np.argsort(-score, kind="stable")
-    best = np.argsort(-gain, kind="stable")
-    relevant = (outcome >= max(tenth, np.nextafter(0, 1)))[order]
-    _, tie = np.unique(score, return_inverse=True)
-    discount = 1 / np.log2(np.arange(outcome.size) + 2)
-    result = np.empty((len(counts), 3))
-    for i, count in enumerate(counts):
-        ranked, ideal = np.repeat(gain[order], count[order]), np.repeat(gain[best], count[best])
-        top = ideal @ discount
-        result[i] = (
-            _auc(tie, positive, count),
-            np.repeat(relevant, count[order])[:_TOP].mean(),
-            ranked @ discount / top if top > 0 else np.nan,
-        )
-    return result
-
-
-def _auc(tie: NDArray[np.int64], positive: NDArray[np.bool_], count: NDArray[np.int64]) -> float:
-    """Chance that a positive scores above a negative, ties counting half."""
-    hits = np.bincount(tie, weights=count * positive)
-    misses = np.bincount(tie, weights=count * ~positive)
-    pairs = hits.sum() * misses.sum()
-    if pairs == 0:
-        return float("nan")
-    below = np.cumsum(misses) - misses
-    return float((hits * (below + misses / 2)).sum() / pairs)
+    if positive.all() or not positive.any():
+        return np.full(len(_METRICS), np.nan)
+    top = min(_TOP, outcome.size)
+    least = max(np.partition(outcome, -top)[-top], np.nextafter(0, 1))
+    first = np.argsort(-score, kind="stable")[:top]
+    return np.array(
+        [
+            roc_auc_score(positive, score),
+            average_precision_score(positive, score),
+            (outcome[first] >= least).mean(),
+            ndcg_score(np.log2(1 + outcome)[None], score[None]),
+        ]
+    )

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import ndcg_score, roc_auc_score
 
 import sna
 from sna.champions.comparators import COMPARATORS
@@ -91,24 +90,50 @@ def test_appointment_is_an_outcome(six):
     assert found.filter(pl.col("outcome") > 0)["person_id"].to_list() == ["bob"]
 
 
-def test_metrics_equal_those_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        score, outcome = rng.integers(0, 30, 60) + 0.0, rng.poisson(0.7, 60) + 0.0
-        auc, top, gain = _metrics(score, outcome, [np.ones(60, dtype=np.int64)])[0]
-        assert auc == pytest.approx(roc_auc_score(outcome > 0, score))
-        distinct = score - np.arange(60) * 1e-6
-        assert gain == pytest.approx(ndcg_score([np.log2(1 + outcome)], [distinct]))
-        first = np.argsort(-distinct)[:10]
-        assert top == pytest.approx((outcome[first] >= max(np.sort(outcome)[-10], 1)).mean())
+def test_metrics_on_paper():
+    """Scores 4 3 2 1 for outcomes 0 3 0 1: positives at the places 2 and 4."""
+    auc, precision, top, gain = _metrics(np.array([4.0, 3, 2, 1]), np.array([0.0, 3, 0, 1]))
+    assert auc == pytest.approx(1 / 4)  # of four pairs, one is in order
+    assert precision == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert top == pytest.approx(2 / 4)
+    ideal = 2 + 1 / np.log2(3)
+    assert gain == pytest.approx((2 / np.log2(3) + 1 / np.log2(5)) / ideal)
 
 
-def test_counting_people_twice_equals_repeating_them():
-    rng = np.random.default_rng(1)
-    score, outcome = rng.normal(size=30), rng.poisson(1.0, 30) + 0.0
-    count = np.bincount(rng.integers(0, 30, 30), minlength=30)
-    once = _metrics(score, outcome, [count])[0]
-    assert once[0] == pytest.approx(roc_auc_score(np.repeat(outcome > 0, count), np.repeat(score, count)))
+def test_everybody_positive_gives_no_metric():
+    assert np.isnan(_metrics(np.array([1.0, 2.0]), np.array([1.0, 1.0]))).all()
+
+
+def test_who_already_holds_the_role_is_no_candidate_for_it(six):
+    roles = pl.DataFrame(
+        {
+            "person_id": ["ann", "bob", "cat"],
+            "attribute": ["platform_role"] * 3,
+            "value": ["moderator", "moderator", "moderator"],
+            "valid_from": [day(0), day(8), day(9)],
+            "valid_to": [None, None, None],
+        },
+        schema_overrides={"valid_to": pl.Datetime("us", "UTC")},
+    )
+    forum = sna.build_forum(posts=six.posts, people=six.people, roles=roles)
+    table = list_outcomes(forum, at=day(7), outcome="appointed")
+    assert table.filter(pl.col("outcome") > 0)["person_id"].to_list() == ["bob", "cat"]
+    assert "ann" not in table["person_id"]
+
+
+@pytest.mark.parametrize("name", COMPARATORS)
+def test_fading_halves_a_comparator_and_keeps_the_order_of_equals(six, name):
+    """With a half-life that is long beside the history, fading changes next to nothing; everybody is still listed."""
+    plain, faded = COMPARATORS[name](six), COMPARATORS[name](six, half_life_months=1e6)
+    assert plain["person_id"].equals(faded["person_id"])
+    assert faded["score"].to_numpy() == pytest.approx(plain["score"].to_numpy(), abs=1e-3)
+
+
+def test_a_faded_count_on_paper(six):
+    """Bob answers on days 1 and 3; the forum ends on day 12: with a half-life of a day, 2 ** -11 + 2 ** -9."""
+    days = 12 / 365.25
+    posts = COMPARATORS["raw_answers"](six, until=day(12), half_life_months=days)
+    assert dict(posts.rows())["bob"] == pytest.approx(2**-11 + 2**-9)
 
 
 def test_the_table_compares_with_the_first(forum):
