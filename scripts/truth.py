@@ -343,7 +343,9 @@ def check_waiting(context: Context, raw: Raw) -> Iterator[Checked]:
         after = [wait for (_, at), wait in waits.items() if at >= day]
         agrees = period_agrees(parts[1:4], after) and period_agrees(parts[4:7], before)
         agrees &= (f"{mean_wait(after):.1f}", f"{mean_wait(before):.1f}") == parts[7:9]
-        yield Checked("waiting, change", agrees and f"{day:%d %B %Y}" == parts[0], sentence, (len(after), len(before)))
+        yield Checked(
+            "waiting, change", agrees and f"{day.day} {day:%B %Y}" == parts[0], sentence, (len(after), len(before))
+        )
 
 
 def waits_of_threads(context: Context, raw: Raw) -> dict[tuple[str, datetime], timedelta | None]:
@@ -406,7 +408,9 @@ def check_across(context: Context, raw: Raw) -> Iterator[Checked]:
     before = [own != asked for at, own, asked in shown if day is not None and at < day]
     agrees = (number(told[1]), number(told[3])) == (len(after), sum(after))
     if told[2]:
-        agrees &= (number(told[4]), number(told[5])) == (sum(before), len(before)) and f"{day:%d %B %Y}" == told[2]
+        agrees &= (number(told[4]), number(told[5])) == (sum(before), len(before)) and f"{day.day} {day:%B %Y}" == told[
+            2
+        ]
     yield Checked("across", agrees, sentence, (len(after), sum(after), len(before), sum(before)))
     counts = Counter((own, asked) for _, own, asked in joins)
     for a, b, n in re.findall(

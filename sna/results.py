@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -45,6 +46,17 @@ def format_number(value: float | None, *, digits: int = 3) -> str:
 
 
 _SMALL = 1e-4
+
+
+def format_day(moment: date) -> str:
+    """Write a day as people do.
+
+    Examples
+    --------
+    >>> format_day(date(2024, 7, 5))
+    '5 July 2024'
+    """
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def format_space(name: str | None) -> str:

@@ -10,20 +10,22 @@ import polars as pl
 from sna.errors import NotAnswerableError
 from sna.forum import Forum, join_attribute
 from sna.mixing.levels import hierarchy_flow
+from sna.mixing.pairs import EVERY
 from sna.mixing.summary import CrossRoleSummary, cross_role_summary
 from sna.report import plot
 from sna.report.context import Context, Question
 from sna.report.layout import Figure, Section, TableView, draw_picture, view_table
-from sna.results import format_count
+from sna.results import format_count, format_day
 from sna.talk.threads import thread_participation
 from sna.vitality.periods import name_period
 
 _LARGEST_PICTURE = 16
 _PAIRS = 5
-_EVERY = "1q"
+_QUARTER = "1q"
+_PERIOD = {"1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}[EVERY]
 _CLAIM = (
     "how many people of each row joined threads begun by people of each column, divided by the number expected if the "
-    "participants of each channel and quarter were placed at random in its threads. Coloured cells (*) differ from 1 "
+    f"participants of each channel and {_PERIOD} were placed at random in its threads. Coloured cells (*) differ from 1 "
     "beyond chance, allowing for the number of cells; pale cells do not, whatever their number."
 )
 _DESCRIPTIVE = (
@@ -93,7 +95,7 @@ def across_headline(facts: AcrossFacts, word: str) -> str:
     searched = summary.split_basis == "search" and summary.change_decision not in ("more", "less")
     if searched or not after.height or not before.height:
         return f"{_share(facts.joinings, word)}. {summary.change_words()}"
-    since = f" since {summary.split_at:%d %B %Y}"
+    since = f" since {format_day(summary.split_at)}"
     return f"{_share(after, word, since)}; before, {_crossing(before)}. {summary.change_words()}"
 
 
@@ -161,7 +163,7 @@ def _period_tables(summary: CrossRoleSummary) -> list[TableView]:
 
 def _quarter_table(facts: AcrossFacts) -> list[TableView]:
     """The share that crosses groups, quarter by quarter."""
-    dated = facts.joinings.drop_nulls("started_at").with_columns(quarter=name_period(pl.col("started_at"), _EVERY))
+    dated = facts.joinings.drop_nulls("started_at").with_columns(quarter=name_period(pl.col("started_at"), _QUARTER))
     table = dated.group_by("quarter").agg(
         pl.len().alias("joinings"), pl.col("crosses").sum().alias("across"), pl.col("crosses").mean().alias("share")
     )

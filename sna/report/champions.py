@@ -13,16 +13,18 @@ from sna.champions.evidence import champion_evidence
 from sna.champions.facets import FACETS
 from sna.champions.find import FLOOR, STANDINGS, find_champions
 from sna.champions.helps import last_year
+from sna.champions.track_record import champion_track_record, say_track_record
+from sna.champions.validate import forum_before
 from sna.report import plot
 from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, TableView, draw_picture, view_table
-from sna.results import format_count
+from sna.results import format_count, format_day
 
 _SHOWN = 15
 _EVIDENCE_PER_PERSON = 2
 _FLOOR = (
-    f"at least {FLOOR['n_helps']} helps for {FLOOR['n_people_helped']} people in {FLOOR['n_weeks_active']} weeks, and "
-    "seen in the last quarter of the period"
+    f"helped at least {FLOOR['n_helps']} times, {FLOOR['n_people_helped']} people, in {FLOOR['n_weeks_active']} weeks, "
+    "and were seen in the last quarter of the period"
 )
 _ORDER_NOTE = (
     "The order is that of the method's score, which fades with time and does best at naming those who go on helping "
@@ -49,6 +51,8 @@ class ChampionFacts:
         All of that standing, in the order of the score, and the first of them.
     since
         Where the window begins.
+    record
+        How good an earlier list was.
     """
 
     table: pl.DataFrame
@@ -56,6 +60,7 @@ class ChampionFacts:
     listed: pl.DataFrame
     shown: pl.DataFrame
     since: datetime
+    record: str
 
     @property
     def n_helpers(self) -> int:
@@ -69,22 +74,30 @@ def measure_champions(context: Context) -> ChampionFacts:
     table = find_champions(context.forum, by=context.by or "role", **context.window)
     standing = next((name for name in STANDINGS if name in table["standing"]), STANDINGS[0])
     listed = table.filter(standing=standing)
-    return ChampionFacts(table, standing, listed, listed.head(_SHOWN), since)
+    return ChampionFacts(table, standing, listed, listed.head(_SHOWN), since, _track_record(context))
+
+
+def _track_record(context: Context) -> str:
+    """How good a list made in the past was, on all that is known until the end of the window."""
+    until = context.options.until
+    known = context.forum if until is None else forum_before(context.forum, until)
+    return say_track_record(champion_track_record(known, by=context.by or "role"))
 
 
 def champions_headline(facts: ChampionFacts) -> str:
     """How many were found, among how many, and how many are shown."""
-    helpers = f"{format_count(facts.n_helpers, 'person', plural='people')} who helped since {facts.since:%d %B %Y}"
+    helpers = f"{format_count(facts.n_helpers, 'person', plural='people')} who helped since {format_day(facts.since)}"
     n = facts.listed.height
     shown = "" if n <= _SHOWN else f" The first {_SHOWN} of {n:,} are shown."
     if not n:
-        return f"Nobody of the {helpers} can be named: named are people with {_FLOOR}."
+        return f"Nobody of the {helpers} can be named: nobody {_FLOOR.replace('were', 'was')}."
     named = format_count(n, facts.standing)
     if facts.standing == STANDINGS[0]:
-        return f"{named} among the {helpers}: {_FLOOR}, and more help than from others with the same chances.{shown}"
+        more = "They helped more than others with the same chances"
+        return f"{named} among the {helpers}. {more}, and they {_FLOOR}.{shown}"
     return (
-        f"No champion stands out beyond chance among the {helpers}; {named}, of whom nothing is claimed but the "
-        f"counts: {_FLOOR}.{shown}"
+        f"No champion stands out beyond chance among the {helpers}. There are {named}, who {_FLOOR}; nothing more is "
+        f"claimed of them.{shown}"
     )
 
 
@@ -93,7 +106,7 @@ def person_words(row: Mapping[str, Any]) -> str:
     helps = format_count(row["n_helps"], "thread")
     people = format_count(row["n_people_helped"], "person", plural="people")
     weeks = format_count(row["n_weeks_active"], "week")
-    return f"helped in {helps} of {people}, in {weeks}; last seen {row['last_seen']:%d %B %Y}"
+    return f"helped in {helps} of {people}, in {weeks}; last seen {format_day(row['last_seen'])}"
 
 
 def answer_champions(context: Context) -> Section:
@@ -102,7 +115,7 @@ def answer_champions(context: Context) -> Section:
     missing = [part for line in facts.table["not_measured"].head(1).drop_nulls() for part in line.split("; ") if part]
     headline = champions_headline(facts)
     if facts.shown.is_empty():
-        return Section(headlines=[headline], answer=[headline], notes=missing)
+        return Section(headlines=[headline], answer=[headline, facts.record], notes=missing)
     names = [context.label(person) for person in facts.shown["person_id"]]
     picture = draw_picture(
         lambda ax: plot.plot_champions(facts.shown, ax=ax, labels=names),
@@ -112,7 +125,7 @@ def answer_champions(context: Context) -> Section:
     )
     return Section(
         headlines=[headline],
-        answer=[headline],
+        answer=[headline, facts.record],
         figures=[picture],
         tables=[
             _people_table(context, facts, names),
@@ -132,12 +145,17 @@ def _people_table(context: Context, facts: ChampionFacts, names: list[str]) -> T
         pl.Series("what they did", [person_words(row) for row in shown.iter_rows(named=True)]),
         pl.Series("expected helps", [f"{n:.1f}" for n in shown["expected_helps"]]),
         pl.Series("ratio to expected (95% interval)", _intervals(shown, "contribution")),
+        pl.Series("chance to help next quarter", [_percent(chance) for chance in shown["chance_next_quarter"]]),
         pl.col("caution").fill_null("").alias("look at first"),
     )
     if shown["caution"].null_count() == shown.height:
         table = table.drop("look at first")
     caption = f"{facts.standing.capitalize()}s: {shown.height:,} of {facts.listed.height:,} shown"
     return view_table(table, caption)
+
+
+def _percent(chance: float | None) -> str:
+    return "-" if chance is None else f"{chance:.0%}"
 
 
 def _intervals(shown: pl.DataFrame, name: str) -> list[str]:

@@ -147,7 +147,7 @@ def build_context(forum: Forum, options: ReportOptions) -> Context:
     if options.names:
         labels = {p: clean_label(name or p) for p, name in forum.people.select("person_id", "name").iter_rows()}
     else:
-        forum = pseudonymise(forum, key=options.key or secrets.token_bytes(32))
+        forum = _with_texts(pseudonymise(forum, key=options.key or secrets.token_bytes(32)), forum)
         labels = short_labels(forum.people["person_id"].to_list())
     if by is None:
         return Context(forum, forum, options, None, labels)
@@ -156,6 +156,13 @@ def build_context(forum: Forum, options: ReportOptions) -> Context:
     value = pl.when(~small).then("value")  # null, not dropped: an earlier spell without an end must not go on
     grouped = replace(forum, roles=forum.roles.with_columns(value.alias("value")))
     return Context(forum, grouped, options, by, labels, frozenset(kept))
+
+
+def _with_texts(shown: Forum, known: Forum) -> Forum:
+    """Texts stay for what reads them (is this a question? is this reply empty?); no text is ever printed."""
+    texts = known.posts.select("post_id", "text")
+    posts = shown.posts.drop("text").join(texts, on="post_id", how="left", maintain_order="left")
+    return replace(shown, posts=posts.select(shown.posts.columns))
 
 
 def _grouping(forum: Forum, asked: str | None) -> str | None:

@@ -11,7 +11,7 @@ from sna.errors import NotAnswerableError
 from sna.report import plot
 from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, draw_picture, view_table
-from sna.results import Estimate, format_count, format_number
+from sna.results import Estimate, format_count, format_day, format_number
 from sna.vitality.momentum import weekly_momentum
 from sna.vitality.trend import momentum_change
 
@@ -45,7 +45,9 @@ def recent_words(facts: MomentumFacts) -> str:
     active, share = facts.recent.select(pl.col("n_active", "active_share").mean()).row(0)
     first, last = facts.recent["week"][0], facts.recent["week"][-1] + timedelta(days=6)
     weeks = format_count(facts.recent.height, "complete week")
-    words = f"In the last {weeks} ({first:%d %B %Y} to {last:%d %B %Y}), {active:.1f} people a week wrote on average"
+    words = (
+        f"In the last {weeks} ({format_day(first)} to {format_day(last)}), {active:.1f} people a week wrote on average"
+    )
     words += f", {share:.1%} of all staff" if share is not None else ""
     return words + f"{_year_words(facts, active)}."
 

@@ -13,10 +13,12 @@ import jinja2
 from tqdm import tqdm
 
 from sna.errors import NotAnswerableError, ReadError
-from sna.forum import Forum
+from sna.forum import Forum, list_warnings
+from sna.people.privacy import clean_label
 from sna.report import across, champions, methods, momentum, source, stories, waiting
 from sna.report.context import Context, Question, ReportOptions, build_context
 from sna.report.layout import Section
+from sna.results import format_day
 
 QUESTIONS: tuple[Question, ...] = (
     source.QUESTION,
@@ -28,6 +30,7 @@ QUESTIONS: tuple[Question, ...] = (
     methods.QUESTION,
 )
 """The questions of the report, in the order of the page."""
+_LONGEST_WARNING = 400
 
 
 def write_report(forum: Forum, folder: str | Path, *, options: ReportOptions | None = None) -> Path:
@@ -79,6 +82,7 @@ def render_report(forum: Forum, *, options: ReportOptions | None = None) -> str:
         title="What is going on in the forum?",
         subtitle=_subtitle(forum, options),
         version=metadata.version("sna-toolkit"),
+        warnings=[clean_label(says, max_length=_LONGEST_WARNING) for says in list_warnings(context.forum)["says"]],
         headlines=[line for _, section in sections for line in section.headlines],
         sections=sections,
     )
@@ -94,6 +98,6 @@ def ask(question: Question, context: Context) -> Section:
 
 def _subtitle(forum: Forum, options: ReportOptions) -> str:
     period = forum.period
-    when = f"{period[0]:%d %B %Y} to {period[1]:%d %B %Y}" if period else "no dated posts"
+    when = f"{format_day(period[0])} to {format_day(period[1])}" if period else "no dated posts"
     cut = "".join(f", {word} {at}" for word, at in (("from", options.since), ("before", options.until)) if at)
     return f"{forum.source.platform}, {when}; {forum.posts.height:,} posts, {forum.people.height:,} accounts{cut}"

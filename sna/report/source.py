@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sna.forum import Forum, list_analyses, list_roster, list_warnings
+from sna.forum import Forum, list_analyses, list_roster
 from sna.people.privacy import clean_label
 from sna.report.context import Context, Question
 from sna.report.layout import Section, view_table
@@ -73,7 +73,7 @@ def answer_source(context: Context) -> Section:
     issues = forum.issues.group_by("table", "kind", "reason").agg(rows=pl.col("n").sum())
     names = "shown" if context.options.names else "replaced by pseudonyms, new in each report unless a key is given"
     return Section(
-        headlines=[*list_warnings(forum)["says"], source_headline(facts)],
+        headlines=[source_headline(facts)],
         answer=[_origin(forum), f"{rows_words(facts)} Names are {names}."],
         tables=[
             view_table(list_analyses(forum), "Which analyses this source can support", folded=True),

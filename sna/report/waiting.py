@@ -11,7 +11,7 @@ from sna.errors import NotAnswerableError
 from sna.report import plot
 from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, TableView, draw_picture, view_table
-from sna.results import Estimate, format_count, format_duration, format_p
+from sna.results import Estimate, format_count, format_day, format_duration, format_p
 from sna.talk.windows import make_window
 from sna.vitality.wait_changes import waiting_time_change
 from sna.vitality.waits import list_waits, time_to_answer, waiting_curve
@@ -110,7 +110,7 @@ def wait_change_words(facts: WaitingFacts) -> str:
     before, after = facts.before, facts.after
     if min(before.n, after.n) < _LEAST_QUESTIONS:
         return "Before and after cannot be compared: too few threads."
-    since = f"{facts.split_at:%d %B %Y}"
+    since = f"{format_day(facts.split_at)}"
     counts = (
         f"Of threads begun since {since}, {_in_time_words(after)} had a reply within a week{_half_words(after)}; "
         f"before, {_in_time_words(before)}{_half_words(before)}."
