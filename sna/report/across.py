@@ -25,8 +25,8 @@ _QUARTER = "1q"
 _PERIOD = {"1w": "week", "1mo": "month", "1q": "quarter", "1y": "year"}[EVERY]
 _CLAIM = (
     "how many people of each row joined threads begun by people of each column, divided by the number expected if the "
-    f"participants of each channel and {_PERIOD} were placed at random in its threads. Coloured cells (*) differ from 1 "
-    "beyond chance, allowing for the number of cells; pale cells do not, whatever their number."
+    f"participants of each channel and {_PERIOD} were placed at random in its threads. Coloured cells (*) differ from "
+    "1 beyond chance, allowing for the number of cells; pale cells do not, whatever their number."
 )
 _DESCRIPTIVE = (
     "observed / expected from how much each person gives and receives. This is a description only: it also shows "

@@ -14,18 +14,18 @@ _METHODS = (
     ),
     (
         "Talk across groups: has it changed?",
-        "periods of whole threads permuted within channels",
-        "who takes part in each thread",
+        "people who took part in the same channel and month; the date is searched for, with a correction, or given",
+        "each person's and each thread's number of participations",
     ),
     (
         "Talk across groups: more or less than expected?",
-        "participants of threads permuted within channel and quarter",
-        "each person's number of threads per channel and quarter, each thread's number of people",
+        "people who took part in the same channel, week and four hours of the day",
+        "each person's and each thread's number of participations",
     ),
-    ("People per week", "counted: active = new + stayed + came back", "-"),
+    ("People per week", "the same weeks a year earlier", "-"),
     (
         "Waiting for an answer",
-        "Kaplan-Meier: a question still open when the export was made has waited at least that long",
+        "what came before; a question still open when the export was made has waited at least that long",
         "unanswered questions",
     ),
 )
