@@ -23,6 +23,9 @@ def admit_tables(
     for name in ("mentions", "signals"):
         known = pl.col("post_id").is_in(tables["posts"]["post_id"].implode())
         tables[name] = _split(tables[name], known, TABLES[name], "unknown_post", log)
+    asked = tables["posts"].filter(pl.col("kind") == "root")["post_id"].implode()
+    answers = ~((pl.col("kind") == "accept") & pl.col("post_id").is_in(asked))
+    tables["signals"] = _split(tables["signals"], answers, TABLES["signals"], "accepted_root", log)
     tables["posts"] = _mend_parents(tables["posts"], log)
     tables["people"] = _add_placeholders(tables, log)
     final = {name: _sorted(frame, TABLES[name]) for name, frame in tables.items()}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from sna.admit import conform
 from sna.errors import ReadError
+from sna.formats.frames import whole_or_error
 from sna.forum import Forum, Source
-from sna.schema import ISSUES, TABLES
+from sna.schema import CAPABILITIES, GRADES, ISSUES, TABLES
 
 _SOURCE_FILE = "source.json"
 
@@ -56,20 +56,37 @@ def read_canonical(folder: str | Path) -> Forum:
         When a file is missing or damaged.
     """
     root = Path(folder)
-    try:
-        facts: dict[str, Any] = json.loads((root / _SOURCE_FILE).read_text(encoding="utf-8"))
-        tables = {name: pl.read_parquet(root / f"{name}.parquet") for name in [*TABLES, "issues"]}
-        exported = facts.pop("exported_at")
-        source = Source(
-            **{**facts, "files": tuple(facts["files"])},
-            exported_at=datetime.fromisoformat(exported) if exported else None,
-        )
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise ReadError(
-            f"{root} should hold {_SOURCE_FILE} and one Parquet file per table, as `sna convert` writes them.",
-            got=f"{type(error).__name__}: {error}.",
-            hint="convert the export again",
-        ) from error
-    for name, frame in tables.items():
-        conform(frame, ISSUES if name == "issues" else TABLES[name])
+    source = _read_source(root / _SOURCE_FILE)
+    tables = {}
+    for name, table in {**TABLES, "issues": ISSUES}.items():
+        path = root / f"{name}.parquet"
+        if not path.is_file():
+            raise _not_ours(root, f"{path.name} is missing")
+        with whole_or_error(path.name, "Parquet file", hint="convert the export again"):
+            frame = pl.read_parquet(path)
+        tables[name] = conform(frame, table)
     return Forum(**tables, source=source)
+
+
+def _not_ours(root: Path, got: str) -> ReadError:
+    need = f"{root} should hold {_SOURCE_FILE} and one Parquet file per table, as `sna convert` writes them."
+    return ReadError(need, got=f"{got}.", hint="convert the export again")
+
+
+def _read_source(path: Path) -> Source:
+    """The source, each fact of the type it must have."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        exported, read = facts.pop("exported_at"), facts.pop("rows_read")
+        source = Source(
+            **{**facts, "files": tuple(map(str, facts["files"]))},
+            exported_at=datetime.fromisoformat(exported) if exported else None,
+            rows_read={str(table): int(n) for table, n in read.items()},
+        )
+        texts = (source.platform, source.coverage, *source.capabilities, *source.capabilities.values())
+        unknown = (set(source.capabilities) - set(CAPABILITIES)) | (set(source.capabilities.values()) - set(GRADES))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _not_ours(path.parent, f"{path.name}: {type(error).__name__}: {error}") from error
+    if unknown or not all(isinstance(text, str) for text in texts):
+        raise _not_ours(path.parent, f"{path.name} has values of another kind: {sorted(map(str, unknown))}")
+    return source

@@ -211,8 +211,8 @@ def build_forum(
     -----
     Repaired here, each with an issue: an unknown author or role holder becomes a placeholder person; a parent that
     is missing, in another thread or part of a cycle is removed, and so is a time of a year before 1900 or after 2199.
-    Rejected here: a second row with the same key, a mention or signal of a post that is not there, a row with a null
-    in a required column.
+    Rejected here: a second row with the same key, a mention or signal of a post that is not there, the acceptance of
+    a post that opens its thread (a question is no answer), a row with a null in a required column.
 
     Examples
     --------

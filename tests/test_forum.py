@@ -1,11 +1,14 @@
 """The Forum is validated once, at the door."""
 
+import contextlib
+import json
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
 
 import sna
+from sna.errors import ReadError, SnaError
 from tests.conftest import day
 
 
@@ -140,3 +143,26 @@ def test_any_dataframe_library_may_bring_the_tables():
     ours = sna.build_forum(posts=table)
     for other in (table.to_pandas(), table.to_arrow(), table.lazy()):
         assert sna.build_forum(posts=other).equals(ours)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("capabilities", {"threads": "maybe"}), ("capabilities", ["threads"]), ("rows_read", 7), ("exported_at", "soon"),
+     ("files", 3), ("platform", None), ("unknown", 1)],
+)  # fmt: skip
+def test_a_source_file_with_odd_values_is_a_read_error(six, tmp_path, key, value):
+    sna.write_forum(six, tmp_path)
+    file = tmp_path / "source.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+    with pytest.raises(ReadError, match=r"source\.json"):
+        sna.read_forum(tmp_path)
+
+
+def test_one_flipped_bit_anywhere_in_parquet_is_no_crash(six, tmp_path):
+    sna.write_forum(six, tmp_path)
+    file = tmp_path / "posts.parquet"
+    good = file.read_bytes()
+    for at in range(0, len(good), max(1, len(good) // 150)):
+        file.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+        with contextlib.suppress(SnaError):
+            sna.read_forum(tmp_path)

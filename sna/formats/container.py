@@ -33,6 +33,9 @@ _PACKED: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".xz": lambda raw: cast("IO[bytes]", lzma.LZMAFile(raw)),  # noqa: SIM115 (closed by _Limited)
 }
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
+"""Zip files that are one table, or a few, and no archive of files."""
+
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ": ".xz"}
 _ARCHIVE = r".*\.(?:zip|7z|tar|tgz|tbz2?|txz|rar)"
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -154,7 +157,7 @@ def open_container(path: str | Path, *, limits: Limits = LIMITS) -> Iterator[Con
     with root.open("rb") as handle:
         head = handle.read(8)
     try:
-        if head.startswith(_ZIP):
+        if head.startswith(_ZIP) and root.suffix.lower() not in _WORKBOOKS:
             with _open_zip(root) as archive:
                 yield _zip(root, archive, limits)
         elif head.startswith(b"7z\xbc\xaf\x27\x1c"):

@@ -34,12 +34,16 @@ _Row = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written; what is None is found out. ``escape`` is the character that escapes a quote."""
+    """How a table is written; what is None is found out.
+
+    ``escape`` is the character that escapes a quote; ``sheet`` names the sheet of a workbook.
+    """
 
     sep: str | None = None
     encoding: str | None = None
     header: bool | None = None
     escape: str | None = None
+    sheet: str | None = None
 
 
 ANY = Dialect()

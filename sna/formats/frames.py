@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import fastexcel
 import polars as pl
 
 from sna.errors import FormatError, ParameterError, ReadError
@@ -19,8 +22,10 @@ from sna.formats.json import parse_json, read_json
 from sna.formats.loaded import Loaded, list_problems
 from sna.types import Frame, as_polars
 
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+PARQUET = (".parquet", ".pq")
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
-_PARQUET_SUFFIXES = (".parquet", ".pq")
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _BINARY = (b"SQLite format 3", b"%PDF", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\x7fELF")
 
@@ -50,8 +55,10 @@ def load_member(container: Container, name: str, *, dialect: Dialect = ANY) -> L
     """Load one member of an export; see `load_frame`."""
     suffix = Path(name).suffix.lower()
     head = container.peek(name, 4096)
-    if head.startswith(b"PAR1") or suffix in _PARQUET_SUFFIXES:
-        return _load_parquet(container, name)
+    if head.startswith(b"PAR1") or suffix in PARQUET:
+        return load_parquet(container, name)
+    if is_workbook(name, head):
+        return load_workbook(container, name, sheet=dialect.sheet)
     if suffix in _JSON_SUFFIXES or head.lstrip(_BLANK)[:1] == b"{":
         return _load_json(container, name)
     if head.startswith(_BINARY):
@@ -61,6 +68,75 @@ def load_member(container: Container, name: str, *, dialect: Dialect = ANY) -> L
             hint="export the table as CSV UTF-8",
         )
     return load_csv(container, name, dialect=dialect)
+
+
+def load_parquet(container: Container, name: str, *, rows: int | None = None) -> Loaded:
+    """One Parquet file, or its first ``rows``.
+
+    Raises
+    ------
+    ReadError
+        When it is damaged.
+    """
+    with container.open(name) as raw, whole_or_error(name, "Parquet file"):
+        return Loaded(pl.read_parquet(io.BytesIO(raw.read()), n_rows=rows), name)
+
+
+def load_workbook(container: Container, name: str, *, sheet: str | None = None, rows: int | None = None) -> Loaded:
+    """One sheet of a workbook (Excel, OpenDocument) as text; its first row holds the names of the columns.
+
+    Parameters
+    ----------
+    sheet
+        Its name; may be left out when one sheet only has rows.
+    rows
+        Only the first.
+
+    Raises
+    ------
+    ParameterError
+        Several sheets have rows and none is named, or the one that is named is not there.
+    ReadError
+        When the workbook is damaged, locked or empty.
+    """
+    with container.open(name) as raw, whole_or_error(name, "workbook"):
+        book = fastexcel.read_excel(raw.read())
+        wanted = [sheet] if sheet in book.sheet_names else book.sheet_names
+        frames = {title: book.load_sheet(title, dtypes="string", n_rows=rows).to_polars() for title in wanted}
+    full = [title for title, frame in frames.items() if frame.height]
+    if (sheet is not None and sheet not in frames) or len(full) > 1:
+        raise ParameterError(
+            f"{name} has several sheets; one must be named.",
+            got=f"Got {sheet!r}; sheets with rows: {', '.join(map(repr, full))}.",
+            hint='sheet="..." (--sheet at the shell)',
+        )
+    if not full:
+        raise ReadError(f"{name} must hold a table.", got="No sheet has rows below a header.", hint="export it again")
+    return Loaded(frames[full[0]].select(pl.all().fill_null("")), name, place=f"{full[0]} row ", first=2)
+
+
+def list_sheets(container: Container, name: str) -> list[str]:
+    """Names of the sheets of a workbook."""
+    with container.open(name) as raw, whole_or_error(name, "workbook"):
+        return list(fastexcel.read_excel(raw.read()).sheet_names)
+
+
+def is_workbook(name: str, head: bytes) -> bool:
+    """Whether a file is a workbook, by its name and first bytes."""
+    return name.lower().endswith(WORKBOOKS) and head.startswith((b"PK\x03\x04", _OLD_WORKBOOK))
+
+
+@contextmanager
+def whole_or_error(name: str, what: str, *, hint: str = "export it again") -> Iterator[None]:
+    """Errors of the library, and its panics (which are no `Exception`), as a `ReadError`."""
+    try:
+        yield
+    except BaseException as error:
+        known = isinstance(error, pl.exceptions.PolarsError | fastexcel.FastExcelError)
+        if not known and type(error).__name__ != "PanicException":
+            raise
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ReadError(f"{name} must be a whole {what}.", got=f"{told}.", hint=hint) from error
 
 
 def as_text(values: pl.Series, *, strip: bool = True) -> pl.Series:
@@ -81,26 +157,11 @@ def _only_table(container: Container) -> str:
     names = [name for name in container.names if "__MACOSX" not in name]
     if len(names) == 1:
         return names[0]
-    if "xl/workbook.xml" in names:
-        raise FormatError(
-            f"{container.path.name} must be CSV, TSV, JSONL or Parquet.",
-            got="It is an Excel workbook.",
-            hint="save the sheet as CSV UTF-8, or pass a DataFrame read with pandas.read_excel",
-        )
     raise ParameterError(
         "read_table reads one table.",
         got=f"{container.path.name} holds {len(names):,} files: {', '.join(names[:5])}.",
         hint="name the file inside it, or describe them all in a mapping (sna.read_mapped)",
     )
-
-
-def _load_parquet(container: Container, name: str) -> Loaded:
-    with container.open(name) as raw:
-        try:
-            frame = pl.read_parquet(io.BytesIO(raw.read()))
-        except pl.exceptions.PolarsError as error:
-            raise ReadError(f"{name} must be a whole Parquet file.", got=str(error).splitlines()[0]) from error
-    return Loaded(frame, name)
 
 
 def _load_json(container: Container, name: str) -> Loaded:

@@ -27,7 +27,7 @@ class Loaded:
     """A table as it came: ``frame``, the ``name`` of its file, and the ``problems`` met (columns `PROBLEM`).
 
     ``lines`` holds, for text formats, the line each row starts at; None where rows have no line. ``place`` is the word
-    before a row's number, "line " or "row " by default.
+    before a row's number, "line " or "row " by default; rows without lines are numbered from ``first``.
     """
 
     frame: pl.DataFrame
@@ -35,6 +35,7 @@ class Loaded:
     problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEM))
     lines: pl.Series | None = None
     place: str = ""
+    first: int = 1
 
     @property
     def n_read(self) -> int:
@@ -44,5 +45,7 @@ class Loaded:
     @property
     def positions(self) -> pl.Series:
         """Where each row is: "line 7", or "row 7" where rows have no line; shape (n rows,)."""
-        numbers = pl.int_range(1, self.frame.height + 1, eager=True) if self.lines is None else self.lines
+        numbers = (
+            pl.int_range(self.first, self.frame.height + self.first, eager=True) if self.lines is None else self.lines
+        )
         return ((self.place or ("row " if self.lines is None else "line ")) + numbers.cast(pl.String)).alias("position")

@@ -379,3 +379,11 @@ def test_a_worker_beside_an_id_is_a_name_and_a_principal_beside_an_address_a_log
     (tmp_path / "hr.csv").write_text(rows)
     person = sna.read_org(tmp_path / "hr.csv").people.row(0)
     assert person[:4] == ("01", "a@example.org", "Ann B", "ann@corp.example.org")
+
+
+@pytest.mark.parametrize("schemas", ["urn:x:User", 7, {"a": 1}, [None], [["x"]]])
+def test_scim_with_schemas_of_another_type(tmp_path, schemas):
+    path = tmp_path / "users.json"
+    user = {"schemas": schemas, "userName": "ann", "name": ["Ann"], "emails": {"value": "x"}, "manager": 3}
+    path.write_text(json.dumps([{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "bob"}, user]))
+    assert "bob" in set(sna.read_org(path).people["person_id"])

@@ -604,3 +604,36 @@ def test_rocketchat_pages_under_any_name_and_both_spellings_of_a_date(tmp_path):
     dump.write_text("\n".join(json.dumps(message) for message in (first, second)))
     again = sna.read_forum(dump.parent)
     assert again.posts["created_at"].to_list() == forum.posts["created_at"].to_list()
+
+
+def test_a_mapping_that_is_not_utf8_is_said(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_bytes("name: notes\ntitle: Größe\n".encode("cp1252"))
+    with pytest.raises(SchemaError, match="UTF-8"):
+        sna.validate_mapping(path)
+
+
+def test_what_stands_in_a_second_row_of_a_post_does_not_go_to_the_first(tmp_path):
+    (tmp_path / "a.csv").write_text("id,who,on,ok\n1,ann,2024-01-01,\n2,bob,2024-01-02,\n2,cat,2024-01-03,1\n")
+    rule = {"from": {"table": "a"}}
+    columns = {
+        "post_id": "id",
+        "thread_id": {"const": "t"},
+        "author_id": "who",
+        "created_at": {"col": "on", "type": "iso"},
+    }
+    accept = {**rule, "where": {"ok": "1"}, "columns": {"post_id": "id", "kind": {"const": "accept"}}}
+    forum = sna.read_mapped(tmp_path, {"name": "a", "posts": [{**rule, "columns": columns}], "signals": [accept]})
+    assert forum.signals.is_empty()
+    told = forum.issues.select("table", "reason", "position").rows()
+    assert ("posts", "duplicate_id", "line 4") in told
+    assert ("signals", "message_not_kept", "line 4") in told
+
+
+def test_lone_surrogates_in_lists_are_mended(tmp_path):
+    (tmp_path / "m.json").write_text('[{"id": "1", "by": "a", "likes": ["\\ud83d", "bob"]}]')
+    posts = {"from": {"file": "m.json"}, "columns": {"post_id": "id", "author_id": "by"}}
+    likes = {"from": {"file": "m.json"}, "explode": {"col": "likes", "as": "who"},
+             "columns": {"post_id": "id", "person_id": "who", "kind": {"const": "like"}}}  # fmt: skip
+    forum = sna.read_mapped(tmp_path, {"name": "m", "posts": [posts], "signals": [likes]})
+    assert forum.signals.height == 2

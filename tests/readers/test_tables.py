@@ -17,6 +17,7 @@ from sna.formats.csv import find_separator
 from sna.formats.frames import load_frame
 from sna.formats.times import parse_times
 from sna.talk.interactions import list_interactions
+from tests.workbook import make_workbook
 
 COLUMNS = {"author": "who", "created_at": "when", "thread": "topic", "kind": "type", "text": "body"}
 ROWS = [
@@ -233,18 +234,61 @@ def test_private_rows_are_withheld_unless_asked_for():
 
 
 def test_signals_mentions_and_people_from_columns():
-    frame = pl.DataFrame({"w": ["a", "b"], "to": ["b", ""], "ok": ["yes", "no"], "n": [3, 0], "mail": ["A@x", None],
-                          "bot": ["", "true"]})  # fmt: skip
+    frame = pl.DataFrame({"w": ["a", "b"], "to": ["b", ""], "ok": ["no", "yes"], "n": [3, 0], "mail": ["A@x", None],
+                          "bot": ["", "true"], "t": ["t", "t"], "when": ["2024-01-01", "2024-01-02"]})  # fmt: skip
     forum = sna.read_table(
         frame,
-        columns={"author": "w", "addressee": "to", "accepted": "ok", "likes": "n"},
+        columns={"author": "w", "addressee": "to", "accepted": "ok", "likes": "n", "thread": "t", "created_at": "when"},
         people_columns={"email": "mail", "kind": "bot"},
     )
-    assert forum.signals.select("kind", "n").rows() == [("accept", 1), ("like", 3)]
+    assert forum.signals.select("post_id", "kind", "n").rows() == [("t#1", "like", 3), ("t#2", "accept", 1)]
     assert forum.mentions["person_id"].to_list() == ["b"]
     assert forum.people.select("person_id", "email", "kind").rows() == [("a", "A@x", "human"), ("b", None, "bot")]
-    assert {c for c, level in forum.source.capabilities.items() if level != "no"} == {
+    assert {c for c in ("mentions", "acceptance", "reactions") if forum.supports(c) != "no"} == {
         "mentions", "acceptance", "reactions"}  # fmt: skip
+
+
+def test_a_word_that_is_neither_yes_nor_no_is_said():
+    frame = pl.DataFrame({"w": list("abcd"), "ok": ["no", "yes", "wontfix", None], "t": "t",
+                          "when": ["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"]})  # fmt: skip
+    columns = {"author": "w", "accepted": "ok", "thread": "t", "created_at": "when"}
+    forum = sna.read_table(frame, columns=columns)
+    assert forum.signals["post_id"].to_list() == ["t#2"]
+    told = forum.issues.select("reason", "kind", "position", "detail").rows()
+    assert told == [("unknown_flag", "repaired", "row 3", "accepted wontfix")]
+
+
+def test_a_question_is_no_accepted_answer():
+    frame = pl.DataFrame({"w": list("ab"), "ok": ["yes", "yes"], "t": "t", "when": ["2024-01-01", "2024-01-02"]})
+    forum = sna.read_table(frame, columns={"author": "w", "accepted": "ok", "thread": "t", "created_at": "when"})
+    assert forum.signals["post_id"].to_list() == ["t#2"]
+    assert reasons(forum) == {"accepted_root": 1}
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.zip"])
+def test_a_sheet_of_a_workbook_is_a_table(tmp_path, name):
+    rows = [["who", "when", "n"], ["ann", ("date", 45413.5), 7], ["bob", ("date", 45414.25), None]]
+    book = make_workbook({"Posts": rows, "Empty": []})
+    path = tmp_path / name
+    if name.endswith("zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("inside.xlsx", book)
+    else:
+        path.write_bytes(book)
+    forum = sna.read_table(path, columns={"author": "who", "created_at": "when", "post_id": "n"})
+    assert forum.posts.select("post_id", "author_id", pl.col("created_at").dt.hour()).rows() == [("7", "ann", 12)]
+    assert forum.issues.select("reason", "position").rows() == [("missing_id", "Posts row 3")]
+
+
+def test_a_workbook_of_several_sheets_asks_which(tmp_path):
+    path = tmp_path / "t.xlsx"
+    path.write_bytes(make_workbook({"A": [["who"], ["ann"]], "B": [["who"], ["bob"]]}))
+    with pytest.raises(ParameterError, match="sheets with rows: 'A', 'B'"):
+        sna.read_table(path, columns={"author": "who"})
+    assert sna.read_table(path, columns={"author": "who"}, sheet="B").people["person_id"].to_list() == ["bob"]
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ReadError, match="must be a whole workbook"):
+        sna.read_table(path, columns={"author": "who"})
 
 
 def test_spaces_around_names_are_kept_and_said_or_stripped():

@@ -17,7 +17,7 @@ from sna.formats.loaded import Loaded
 from sna.forum import Forum
 from sna.readers.collect import Collector
 from sna.readers.mapping.compute import Rules, compute_column, explode_rows, listed, matches, raw_column
-from sna.readers.mapping.language import capability_levels, check_mapping, parse_mapping
+from sna.readers.mapping.language import MappingError, capability_levels, check_mapping, parse_mapping
 from sna.readers.mapping.sources import TableAt, list_tables, load_items, load_tables, resolve_tables
 from sna.readers.tables.cells import pick_columns
 from sna.readers.tables.posts import threads_of_parents
@@ -59,7 +59,11 @@ def load_mapping(mapping: str | Path | Mapping[str, Any]) -> dict[str, Any]:
             got=f"Got {str(mapping)!r}; presets: {', '.join(list_presets())}.",
             hint="sna map guess FILE proposes one",
         )
-    return parse_mapping(path.read_text(encoding="utf-8"), path.name)
+    try:
+        return parse_mapping(path.read_text(encoding="utf-8-sig"), path.name)
+    except UnicodeDecodeError as error:
+        got = f"{path.name} cannot be decoded at byte {error.start:,}."
+        raise MappingError("A mapping must be text in UTF-8.", got=got, hint="save it as UTF-8") from error
 
 
 def validate_mapping(mapping: str | Path | Mapping[str, Any]) -> pl.DataFrame:
@@ -179,6 +183,7 @@ class _Run:
         return members.union(*(set(frame["_file"]) for key, frame in self.loaded.items() if key[0] not in members))
 
 
+_PLACED_POST = ("post_id", "_file", "_at")
 _PLACE = pl.Schema({"_at": pl.String, "_file": pl.String})
 
 
@@ -210,11 +215,16 @@ def run_mapping(container: Container, data: Mapping[str, Any], *, include_privat
     rules = Rules(run.rows, timezone=settings.get("timezone", "UTC"))
     if "null_values" in settings:
         rules = replace(rules, null_values=tuple(str(value) for value in settings["null_values"]))
+    lost = pl.DataFrame(schema=dict.fromkeys(_PLACED_POST, pl.String))
     for name, table in TABLES.items():
         parts = [_apply(run, rules, rule, table, include_private=include_private) for rule in data.get(name) or []]
         rows = pl.concat([pl.DataFrame(schema={**table.columns, **_PLACE}), *parts], how="diagonal")
+        if name == "posts":
+            rows, lost = _first_of_each(log, rows)
+        elif name in ("mentions", "signals"):
+            rows = _of_kept_posts(log, rows, lost, table=name)
         rows = {"people": _joined_people, "posts": _settled}.get(name, _as_is)(rows, settings)
-        log.add_frame(name, rows.drop("_file", "_at", strict=False))
+        log.add_frame(name, rows.drop(_PLACE.names(), strict=False))
     return log.forum(capabilities=capability_levels(data), coverage=data.get("coverage", ""), files=run.files)
 
 
@@ -234,6 +244,22 @@ def _find_tables(container: Container, data: Mapping[str, Any], *, sep: str | No
             hint="export them too, or mark a rule's from as optional: true",
         )
     return places
+
+
+def _first_of_each(log: Collector, posts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Posts without the second rows of an id, whatever the order of rows, and the places of those."""
+    if not posts["post_id"].is_duplicated().any():
+        return posts, posts.select(_PLACED_POST).clear()
+    ordered = posts.sort(posts.columns, nulls_last=True)
+    again = ~pl.col("post_id").is_first_distinct() & pl.col("post_id").is_not_null()
+    lost = ordered.filter(again).select(_PLACED_POST)
+    return log.drop("posts", ordered, lost=again, reason="duplicate_id"), lost
+
+
+def _of_kept_posts(log: Collector, rows: pl.DataFrame, lost: pl.DataFrame, *, table: str) -> pl.DataFrame:
+    """Mentions or signals without those in the row of a post that was not kept."""
+    there = pl.struct(_PLACED_POST).is_in(lost.to_struct().implode())
+    return log.drop(table, rows, lost=there, reason="message_not_kept")
 
 
 def _apply(run: _Run, rules: Rules, rule: Mapping[str, Any], table: Table, *, include_private: bool) -> pl.DataFrame:

@@ -12,7 +12,8 @@ from sna.formats.loaded import Loaded
 from sna.formats.times import parse_times
 from sna.readers.collect import Collector
 
-_TRUE = ("true", "1", "yes", "y", "t", "x", "accepted")
+_TRUE = ("true", "1", "1.0", "yes", "y", "t", "x", "accepted")
+_FALSE = ("false", "0", "0.0", "no", "n", "f", "-", "")
 
 
 def pick_columns(loaded: Loaded, columns: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -46,6 +47,12 @@ def read_times(
     return frame.with_columns(times.alias(name))
 
 
-def is_true(name: str) -> pl.Expr:
-    """Whether a cell says yes, in any of the usual words."""
-    return pl.col(name).cast(pl.String).str.to_lowercase().is_in(_TRUE).fill_null(False)
+def read_flags(log: Collector, frame: pl.DataFrame, *, name: str) -> pl.DataFrame:
+    """The frame with the column ``name`` as yes or no; a word that is neither is null, and logged."""
+    word = pl.col(name).cast(pl.String).str.strip_chars().str.to_lowercase()
+    flag = pl.when(word.is_in(_TRUE)).then(True).when(word.is_in(_FALSE)).then(False)
+    odd = frame.filter(flag.is_null() & pl.col(name).is_not_null())
+    if odd.height:
+        shown = pl.lit(f"{name} ") + pl.col(name).cast(pl.String)
+        log.log_rows("posts", odd, reason="unknown_flag", kind="repaired", detail=shown)
+    return frame.with_columns(flag.alias(name))

@@ -35,6 +35,7 @@ def read_edges(
     sep: str | None = None,
     encoding: str | None = None,
     header: bool | None = None,
+    sheet: str | None = None,
 ) -> Forum:
     """Read a list of directed ties, one per row, as a Forum.
 
@@ -56,8 +57,8 @@ def read_edges(
         See `sna.formats.times.parse_times`.
     platform
         Name put on ``forum.source``.
-    sep, encoding, header
-        Dialect of a text file, found out when None.
+    sep, encoding, header, sheet
+        Dialect of a text file, found out when None; the sheet of a workbook.
 
     Raises
     ------
@@ -79,7 +80,7 @@ def read_edges(
     (2, ['bob', 'cat'])
     """
     check_time_format(time_format, timezone)
-    loaded = load_frame(data, Dialect(sep, encoding, header))
+    loaded = load_frame(data, Dialect(sep, encoding, header, sheet=sheet))
     given = {"source": source, "target": target, "at": at, "space": space, "message": message}
     frame = _pick(loaded, {key: value for key, value in given.items() if value is not None})
     log = Collector(platform)

@@ -18,7 +18,7 @@ from sna.formats.loaded import Loaded
 from sna.formats.times import check_time_format
 from sna.forum import Forum
 from sna.readers.collect import Collector
-from sna.readers.tables.cells import is_true, pick_columns, read_times
+from sna.readers.tables.cells import pick_columns, read_flags, read_times
 from sna.readers.tables.guess import KIND_WORDS, guess_frame, proposal
 from sna.schema import CAPABILITIES, TABLES
 from sna.types import Frame
@@ -47,6 +47,7 @@ FIELDS: Mapping[str, str] = {
 PEOPLE_FIELDS = ("name", "email", "kind", "joined_at", "left_at", "opt_out")
 NULL_VALUES = ("", "NULL", "\\N", "NA", "N/A", "#N/A", "NaN", "nan", "None", "(null)")
 _TIMES = ("created_at", "edited_at", "deleted_at", "joined_at", "left_at")
+_FLAGS = ("private", "accepted", "who:opt_out")
 _REPEATABLE = ("thread", "space", "post_id")
 _TELLS = {
     "space": ("spaces", "yes"),
@@ -73,6 +74,7 @@ def read_table(
     sep: str | None = None,
     encoding: str | None = None,
     header: bool | None = None,
+    sheet: str | None = None,
     null_values: Sequence[str] = NULL_VALUES,
     strip: bool = False,
     include_private: bool = False,
@@ -101,6 +103,8 @@ def read_table(
         Name put on ``forum.source``.
     sep, encoding, header
         Dialect of a text file, found out when None.
+    sheet
+        Of a workbook (Excel, OpenDocument); may be left out when one sheet only has rows.
     null_values
         Cells that mean nothing. An author called "NA" stays an author.
     strip
@@ -135,7 +139,7 @@ def read_table(
     [('t#1', None, 'ann'), ('t#2', 't#1', 'bob')]
     """
     check_time_format(time_format, timezone)
-    loaded = load_frame(data, Dialect(sep, encoding, header))
+    loaded = load_frame(data, Dialect(sep, encoding, header, sheet=sheet))
     if columns is None:
         raise _not_without_columns(loaded, data)
     facts = {**_prefixed("is:", attributes or {}), **_prefixed("who:", people_columns or {})}
@@ -145,6 +149,8 @@ def read_table(
     frame = _pick(log, loaded, {**columns, **facts}, null_values=null_values, strip=strip)
     for name in [name for name in frame.columns if _is_time(name)]:
         frame = read_times(log, frame, name=name, time_format=time_format, timezone=timezone)
+    for name in [name for name in _FLAGS if name in frame.columns]:
+        frame = read_flags(log, frame, name=name)
     frame = _mark_kinds(log, frame, kinds or {})
     frame = _drop_unusable(log, frame, file=loaded.name, include_private=include_private)
     frame = _link_posts(_name_posts(log, frame)).rename({"thread": "thread_id", "author": "author_id"})
@@ -281,7 +287,7 @@ def _mark_kinds(log: Collector, frame: pl.DataFrame, kinds: Mapping[str, str]) -
 def _drop_unusable(log: Collector, frame: pl.DataFrame, *, file: str, include_private: bool) -> pl.DataFrame:
     has_id = "post_id" in frame.columns
     if "private" in frame.columns and not include_private:
-        frame = log.drop("posts", frame, lost=is_true("private"), reason="private_space", kind="withheld")
+        frame = log.drop("posts", frame, lost=pl.col("private"), reason="private_space", kind="withheld")
     if has_id:
         frame = log.drop("posts", frame, lost=pl.col("post_id").is_null(), reason="missing_id")
     order = [name for name in frame.columns if not name.startswith("_")]
@@ -369,7 +375,7 @@ def _fill(log: Collector, frame: pl.DataFrame, attributes: list[str], people: li
         told = frame.drop_nulls("addressee").select("post_id", person_id="addressee", basis=pl.lit("structured"))
         log.derive_frame("mentions", told)
     if "accepted" in frame.columns:
-        accepted = frame.filter(is_true("accepted")).select("post_id", kind=pl.lit("accept"), n=pl.lit(1, pl.Int64))
+        accepted = frame.filter("accepted").select("post_id", kind=pl.lit("accept"), n=pl.lit(1, pl.Int64))
         log.derive_frame("signals", accepted)
     if "likes" in frame.columns:
         n = pl.col("likes").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
@@ -385,9 +391,9 @@ def _people(frame: pl.DataFrame, facts: list[str]) -> pl.DataFrame:
     if "name" not in facts:
         people = people.with_columns(pl.col("person_id").alias("name"))
     if "opt_out" in facts:
-        people = people.with_columns(is_true("opt_out").alias("opt_out"))
+        people = people.with_columns(pl.col("opt_out").fill_null(False))
     if "kind" in facts:
-        bot = is_true("kind") | pl.col("kind").str.to_lowercase().is_in(["bot", "app"])
+        bot = pl.col("kind").str.to_lowercase().is_in(["bot", "app", "true", "1", "yes", "y", "t", "x"])
         system = pl.col("kind").str.to_lowercase().is_in(["system", "service"])
         kind = pl.when(bot).then(pl.lit("bot")).when(system).then(pl.lit("system")).otherwise(pl.lit("human"))
         people = people.with_columns(kind.alias("kind"))
