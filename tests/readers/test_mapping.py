@@ -100,6 +100,7 @@ def test_every_word_of_the_language(notes, tmp_path):
         ("posts", "private_space"): 1,
         ("posts", "dropped_by_mapping"): 1,
         ("posts", "bad_time"): 1,
+        ("posts", "times_removed"): 1,
         ("posts", "unknown_kind"): 1,
         ("posts", "duplicate_row"): 1,
         ("posts", "missing_value"): 1,
