@@ -172,6 +172,7 @@ def test_bad_rows_are_issues_and_the_books_balance(tmp_path):
     forum = sna.read_table(path, columns={"author": "who", "created_at": "when", "thread": "topic", "post_id": "id"})
     assert reasons(forum) == {
         "bad_time": 1,
+        "times_removed": 1,
         "damaged_row": 2,
         "duplicate_id": 1,
         "missing_id": 1,
@@ -395,7 +396,7 @@ def test_a_time_of_an_impossible_year_is_never_silent():
     frame = pl.DataFrame({"who": ["ann", "bob"], "when": ["05/06/15", "05/06/2015"]})
     forum = sna.read_table(frame, columns={"author": "who", "created_at": "when"}, time_format="%d/%m/%Y")
     assert forum.posts["created_at"].dt.year().to_list() == [2015, None]
-    assert reasons(forum) == {"bad_time": 1}
+    assert reasons(forum) == {"bad_time": 1, "times_removed": 1}
 
 
 @pytest.mark.parametrize("values", [["3/4/2024"], ["13/1/2024", "1/13/2024"], [5, 6], ["2020"]])
@@ -475,7 +476,7 @@ def test_edges_without_header_and_with_bad_rows(tmp_path):
         ("3", datetime(2009, 9, 29, 3, 24, 16, tzinfo=UTC)),
         ("6", None),
     ]
-    assert reasons(forum) == {"damaged_row": 1, "bad_time": 1}
+    assert reasons(forum) == {"damaged_row": 1, "bad_time": 1, "times_removed": 1}
     books = forum.accounting().filter(pl.col("table") == "posts")
     assert books.select("read", "used", "rejected").row(0) == (4, 3, 1)
 
