@@ -2,12 +2,14 @@
 
 import inspect
 import io
+from datetime import UTC, datetime
 
 import networkx as nx
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 
 import sna
 from sna.types import as_polars
@@ -20,6 +22,7 @@ FORMS = {
 }
 
 EDGES = pl.DataFrame({"source": ["b", "b", "c"], "target": ["a", "a", None], "weight": [1.0, 2.0, 1.0]})
+DAY = datetime(2024, 3, 1, tzinfo=UTC)
 PEOPLE = pl.DataFrame({"person_id": ["a", "b", "d"], "role": ["HR", None, "IT"]})
 
 
@@ -50,15 +53,36 @@ CALLS = {
         form(groups()), form(sna.suppress_small_groups(groups(), by="role")), by="role"
     ),
     "champion_fairness": lambda six, form: sna.champion_fairness(form(champions()), six),
+    "say_track_record": lambda six, form: pl.DataFrame({"said": [sna.say_track_record(form(record()))]}),
 }
 """A call of every public function that takes a table, with the table in another form."""
 
-ELSEWHERE = {"merge_forums", "write_csv_safely", *(name for name in sna.__all__ if name.startswith("plot_"))}
-"""Tested in tests/people and tests/report."""
+PICTURES = {
+    "plot_mixing_matrix": lambda: sna.mixing_matrix(
+        sna.network_from_edges(EDGES, people=PEOPLE), null="label permutation"
+    ),
+    "plot_flow": lambda: pl.DataFrame({"from_group": ["HR", "IT"], "to_group": ["IT", "HR"], "observed": [3.0, 9.0]}),
+    "plot_champions": lambda: pl.DataFrame(
+        {"person_id": ["ann"], "contribution": [2.0], "contribution_low": [1.0], "contribution_high": [3.0]}
+    ),
+    "plot_waiting": lambda: sna.waiting_curve(sna.load_example()),
+    "plot_momentum": lambda: sna.weekly_momentum(sna.load_example()),
+    "plot_bridges": lambda: sna.brokerage_roles(sna.network_from_edges(EDGES, people=PEOPLE)),
+}
+"""A table for every picture."""
+
+ELSEWHERE = {"merge_forums", "write_csv_safely"}
+"""Tested in tests/people."""
 
 
 def groups():
     return pl.DataFrame({"role": ["HR", "IT", "Sales"], "n_people": [3, 14, 40]})
+
+
+def record():
+    rows = [("this method", DAY, 10, 8, 0.8, 0.5, 0.9), ("counting posts", DAY, 10, 6, 0.6, 0.3, 0.8)]
+    columns = ["score", "made_at", "n_listed", "n_helping", "share", "low", "high"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def champions():
@@ -70,8 +94,8 @@ def test_every_public_function_that_takes_a_table_is_tried():
     asks = {name: inspect.signature(thing) for name, thing in functions.items()}
     takes = {name: [str(given.annotation) for given in ask.parameters.values()] for name, ask in asks.items()}
     takes = {name: " ".join(kinds) for name, kinds in takes.items() if "Frame" in " ".join(kinds)}
-    assert set(takes) - ELSEWHERE == set(CALLS)
-    assert not [name for name in CALLS if "pl.DataFrame" in takes[name]], "they take polars only"
+    assert set(takes) - ELSEWHERE == set(CALLS) | set(PICTURES)
+    assert not [name for name, kinds in takes.items() if "pl.DataFrame" in kinds], "they take polars only"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -79,6 +103,15 @@ def test_every_public_function_that_takes_a_table_is_tried():
 def test_any_table_gives_what_polars_gives(six, name, form):
     expected = CALLS[name](six, lambda frame: frame)
     assert CALLS[name](six, FORMS[form]).equals(expected)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_any_table_gives_the_picture_that_polars_gives(name):
+    drawn = [
+        getattr(sna, name)(form(PICTURES[name]()), Figure().subplots()) for form in (as_polars, pl.DataFrame.to_pandas)
+    ]
+    texts = [[text.get_text() for text in ax.texts + ax.get_xticklabels() + ax.get_yticklabels()] for ax in drawn]
+    assert texts[0] == texts[1]
 
 
 def test_what_is_missing_in_pandas_is_null():

@@ -52,6 +52,17 @@ def plot_network(forum: Forum, network: Network, *, by: str = "role", people: in
     -----
     **When it misleads.** Position is a drawing, not a measurement: distances between groups depend on the layout.
     People who opted out are drawn without their id.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = {"post_id": ["1", "2"], "thread_id": ["t", "t"], "parent_id": [None, "1"], "author_id": ["ann", "bob"]}
+    >>> roles = {"person_id": ["ann", "bob"], "attribute": ["role"] * 2, "value": ["HR", "IT"]}
+    >>> forum = build_forum(posts=pl.DataFrame(posts), roles=pl.DataFrame(roles))
+    >>> from sna.network import build_network
+    >>> view = plot_network(forum, build_network(forum))
+    >>> all(word in view.page for word in ("HR", "IT", "ann", "bob"))
+    True
     """
     if people < 2:
         raise ParameterError("people is at least 2.", got=f"Got {people}.")

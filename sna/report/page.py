@@ -56,6 +56,16 @@ def write_report(forum: Forum, folder: str | Path, *, options: ReportOptions | N
         For a group size under 5.
     ReadError
         When the folder cannot be written. A report that was there before is then still whole.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from sna.simulate import make_forum
+    >>> forum = make_forum(n_people=60, n_threads=40, rng=1).forum
+    >>> with TemporaryDirectory() as folder:
+    ...     path = write_report(forum, folder, options=ReportOptions(names=True))
+    ...     path.name, path.is_file()
+    ('report.html', True)
     """
     target = Path(folder) / "report.html"
     page = render_report(forum, options=options)
@@ -70,7 +80,16 @@ def write_report(forum: Forum, folder: str | Path, *, options: ReportOptions | N
 
 
 def render_report(forum: Forum, *, options: ReportOptions | None = None) -> str:
-    """The report as one HTML page that needs no network."""
+    """The report as one HTML page that needs no network.
+
+    Examples
+    --------
+    >>> from sna.simulate import make_forum
+    >>> forum = make_forum(n_people=60, n_threads=40, rng=1).forum
+    >>> page = render_report(forum)
+    >>> page.startswith("<!doctype html>"), "<script" in page, forum.people["name"][0] in page
+    (True, False, False)
+    """
     options = options or ReportOptions()
     context = build_context(forum, options)
     asked = tqdm(QUESTIONS, desc="report", disable=not options.progress, leave=False)

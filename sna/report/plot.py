@@ -13,6 +13,7 @@ import polars as pl
 
 from sna.errors import ParameterError
 from sna.people.privacy import clean_label
+from sna.types import Frame, as_polars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ PALETTE = (
 OTHER = "#b8c0c8"
 
 
-def plot_mixing_matrix(matrix: pl.DataFrame, ax: Axes | None = None, *, alpha: float = 0.05) -> Axes:
+def plot_mixing_matrix(matrix: Frame, ax: Axes | None = None, *, alpha: float = 0.05) -> Axes:
     """Heat map of observed / expected from group to group; only cells that differ beyond chance have a colour.
 
     Parameters
@@ -45,10 +46,18 @@ def plot_mixing_matrix(matrix: pl.DataFrame, ax: Axes | None = None, *, alpha: f
     alpha
         Cells whose adjusted p is below are coloured, on a log scale, and marked with a star; the others stay white
         whatever their ratio. Cells without a ratio are grey.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> cells = {"from_group": ["HR", "HR"], "to_group": ["HR", "IT"], "ratio": [0.5, 2.0], "p_adjusted": [0.4, 0.01]}
+    >>> ax = plot_mixing_matrix(pl.DataFrame(cells), Figure().subplots())
+    >>> [label.get_text() for label in ax.get_yticklabels()], ax.get_xlabel()
+    (['HR', 'IT'], 'threads begun by')
     """
     import seaborn
 
-    ax = ax or _axes(7, 5.5)
+    matrix, ax = as_polars(matrix), ax or _axes(7, 5.5)
     groups = sorted(set(matrix["from_group"]) | set(matrix["to_group"]))
     cells = {(a, b): (ratio, p) for a, b, ratio, p in matrix.select(_CELL).iter_rows()}
     grid = [[cells.get((a, b), (None, None)) for b in groups] for a in groups]
@@ -102,7 +111,7 @@ def _axes(width: float, height: float) -> Axes:
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def plot_champions(champions: pl.DataFrame, ax: Axes | None = None, *, labels: Sequence[str] | None = None) -> Axes:
+def plot_champions(champions: Frame, ax: Axes | None = None, *, labels: Sequence[str] | None = None) -> Axes:
     """Contribution of each person against expectation, with intervals, the best on top.
 
     Parameters
@@ -113,10 +122,18 @@ def plot_champions(champions: pl.DataFrame, ax: Axes | None = None, *, labels: S
         Where to draw.
     labels
         Names to show instead of the ids, in the order of the rows.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> rows = {"person_id": ["ann"], "contribution": [2.0], "contribution_low": [1.2], "contribution_high": [3.1]}
+    >>> ax = plot_champions(pl.DataFrame(rows), Figure().subplots(), labels=["Ann"])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['Ann']
     """
-    rows = champions.filter(pl.col("contribution").is_not_null())
     import seaborn
 
+    rows = as_polars(champions).filter(pl.col("contribution").is_not_null())
     ax = ax or _axes(7, 1.2 + 0.3 * rows.height)
     names = list(labels) if labels is not None else rows["person_id"].to_list()
     value, low, high = (rows[name].to_numpy() for name in _INTERVAL)
@@ -149,7 +166,7 @@ def _bare(ax: Axes) -> Axes:
     return ax
 
 
-def plot_waiting(curves: pl.DataFrame, ax: Axes | None = None, *, days: float = 7.0) -> Axes:
+def plot_waiting(curves: Frame, ax: Axes | None = None, *, days: float = 7.0) -> Axes:
     """Share of questions still waiting for an answer, from `sna.waiting_curve`, with its band.
 
     Parameters
@@ -160,10 +177,19 @@ def plot_waiting(curves: pl.DataFrame, ax: Axes | None = None, *, days: float = 
         Where to draw.
     days
         How far the time axis goes.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> curve = {"group": ["all"] * 2, "wait_hours": [0.0, 5.0], "waiting_share": [1.0, 0.5],
+    ...          "low": [1.0, 0.3], "high": [1.0, 0.7]}
+    >>> ax = plot_waiting(pl.DataFrame(curve), Figure().subplots(), days=2)
+    >>> ax.get_xlim(), ax.get_ylabel()
+    ((np.float64(0.0), np.float64(48.0)), 'still waiting')
     """
     import seaborn
 
-    ax = ax or _axes(7, 3.2)
+    curves, ax = as_polars(curves), ax or _axes(7, 3.2)
     names = {name: _short(name) for name in curves["group"].unique(maintain_order=True)}
     shown = curves.with_columns(pl.col("group").replace_strict(names, return_dtype=pl.String)).to_dict(as_series=False)
     palette = dict(zip(names.values(), _colours(len(names)), strict=True))
@@ -202,7 +228,7 @@ def _percent() -> Any:
     return PercentFormatter(1.0, decimals=0)
 
 
-def plot_momentum(weeks: pl.DataFrame, ax: Axes | None = None, *, campaigns: pl.DataFrame | None = None) -> Axes:
+def plot_momentum(weeks: Frame, ax: Axes | None = None, *, campaigns: Frame | None = None) -> Axes:
     """People active each week as those who stayed, came back and are new; those lost below the line.
 
     Histories of more than three years are drawn as a line of all people active, because bars would be too thin.
@@ -215,18 +241,28 @@ def plot_momentum(weeks: pl.DataFrame, ax: Axes | None = None, *, campaigns: pl.
         Where to draw.
     campaigns
         ``name, starts_at`` of a forum's campaigns, marked above.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from sna.datasets import load_example
+    >>> from sna.vitality.momentum import weekly_momentum
+    >>> ax = plot_momentum(weekly_momentum(load_example()), Figure().subplots())
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['stayed', 'came back', 'new', 'lost since the week before']
     """
     import seaborn
 
     ax = ax or _axes(8, 3.4)
-    whole = weeks.filter("is_complete")
+    whole = as_polars(weeks).filter("is_complete")
     if whole.height > _MOST_BARS:
         seaborn.lineplot(x=whole["week"].to_list(), y=whole["n_active"].to_list(), color=ACCENT, lw=1, ax=ax)
         ax.set_ylim(bottom=0)
     else:
         _draw_flows(whole, ax)
     top = float(whole["n_active"].max() or 1)  # type: ignore[arg-type]
-    for name, start in [] if campaigns is None else campaigns.select("name", "starts_at").drop_nulls().iter_rows():
+    marked = [] if campaigns is None else as_polars(campaigns).select("name", "starts_at").drop_nulls().rows()
+    for name, start in marked:
         ax.axvline(start, color=INK, lw=0.8, ls=":")
         ax.text(start, top * 1.02, f" {_short(name)}", fontsize=7.5, color=INK, rotation=20, va="bottom")
     ax.yaxis.set_major_formatter(lambda people, _: f"{abs(people):g}")
@@ -277,7 +313,7 @@ def _draw_flows(whole: pl.DataFrame, ax: Axes) -> None:
     )
 
 
-def plot_flow(matrix: pl.DataFrame, ax: Axes | None = None, *, across_only: bool = True) -> Axes:
+def plot_flow(matrix: Frame, ax: Axes | None = None, *, across_only: bool = True) -> Axes:
     """Who acts toward whom, as bands from groups on the left to groups on the right; width is the observed count.
 
     Parameters
@@ -288,7 +324,16 @@ def plot_flow(matrix: pl.DataFrame, ax: Axes | None = None, *, across_only: bool
         Where to draw.
     across_only
         Leave out what stays inside a group.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> cells = {"from_group": ["HR", "IT"], "to_group": ["IT", "IT"], "observed": [3.0, 9.0]}
+    >>> ax = plot_flow(pl.DataFrame(cells), Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['HR', 'IT']
     """
+    matrix = as_polars(matrix)
     rows = matrix.filter(pl.col("observed") > 0)
     rows = rows.filter(pl.col("from_group") != pl.col("to_group")) if across_only else rows
     if rows.is_empty():
@@ -335,7 +380,7 @@ def _band(start: float, end: float, width: float) -> tuple[Any, Any]:
     return upper - width, upper
 
 
-def plot_bridges(totals: pl.DataFrame, ax: Axes | None = None, *, people: int = 12) -> Axes:
+def plot_bridges(totals: Frame, ax: Axes | None = None, *, people: int = 12) -> Axes:
     """People by brokerage role, the most bridging on top.
 
     Parameters
@@ -346,15 +391,21 @@ def plot_bridges(totals: pl.DataFrame, ax: Axes | None = None, *, people: int = 
         Where to draw.
     people
         How many to draw.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> roles = {"person_id": ["ann", "bob"], "liaison": [4, 0], "gatekeeper": [1, 2], "representative": [0, 1],
+    ...          "consultant": [0, 0]}
+    >>> ax = plot_bridges(pl.DataFrame(roles), Figure().subplots(), people=1)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['ann']
     """
-    across = pl.sum_horizontal(_BRIDGING)
-    rows = (
-        totals.with_columns(across.alias("_across"))
-        .sort(["_across", "person_id"], descending=[True, False])
-        .head(people)
-    )
     import seaborn
 
+    across = pl.sum_horizontal(_BRIDGING)
+    ranked = as_polars(totals).with_columns(across.alias("_across"))
+    rows = ranked.sort(["_across", "person_id"], descending=[True, False]).head(people)
     ax = ax or _axes(7, 1 + 0.28 * rows.height)
     long = rows.select("person_id", *_BRIDGING).unpivot(index="person_id", variable_name="role", value_name="paths")
     names = long.with_columns(pl.col("person_id").map_elements(_short, return_dtype=pl.String))

@@ -126,6 +126,15 @@ def roles_per_thread(forum: Forum, *, by: str = "role", since: Moment = None, un
     -----
     When it misleads: bigger threads reach more roles by size alone. Read it next to ``n_people_mean``; the
     claim that people seek or avoid other roles is `cross_role_level`'s.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = {"post_id": ["1", "2"], "thread_id": ["t", "t"], "parent_id": [None, "1"], "author_id": ["ann", "bob"]}
+    >>> roles = {"person_id": ["ann", "bob"], "attribute": ["role"] * 2, "value": ["HR", "IT"]}
+    >>> forum = build_forum(posts=pl.DataFrame(posts), roles=pl.DataFrame(roles))
+    >>> roles_per_thread(forum).rows()
+    [(2, 1, 1.0, 2.0)]
     """
     rows = join_attribute(forum, thread_participation(forum, since=since, until=until), by=by, at="at", into="_group")
     threads = rows.group_by("thread_id").agg(
