@@ -11,7 +11,7 @@ sna.champions: Who helps more than their chances predict, the evidence, and whet
     champion_fairness        Selection rate by role, level, location and tenure, with Wilson intervals.
     champion_stability       How often each person is selected when the choices behind the selection change.
     champion_track_record    How many of a list made in the past went on helping, beside the list made by counting ...
-    COMPARATORS              Comparators under their literature names; each is called with ``(forum, since=, until=)``.
+    COMPARATORS              Comparators under their literature names; each is called with ``(forum, since=, ...
     ensemble_score           Order people by how steadily and how lately they helped: the order of `sna.find_champions`.
     find_champions           Find people who help steadily and lately, and more than peers with the same chances.
     forecast_helping         The chance that a person will help somebody in the 13 weeks after the end of the window.
