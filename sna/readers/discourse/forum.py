@@ -268,12 +268,12 @@ def _bookmarks(tables: Tables, collector: Collector) -> pl.DataFrame:
     return rows.select(_signal("post_id", pl.lit("bookmark"), "user_id", at=iso_time("created_at")))
 
 
-def _told(signals: pl.DataFrame, out: pl.Expr, reason: str, collector: Collector) -> pl.DataFrame:
+def _told(
+    rows: pl.DataFrame, out: pl.Expr, reason: str, collector: Collector, *, table: str = "signals"
+) -> pl.DataFrame:
     """Rows for which ``out`` does not hold; the others are counted as withheld."""
-    marked = signals.with_columns(out.fill_null(False).alias("_out"))
-    if n := marked.filter("_out").height:
-        collector.withhold("signals", reason, file="", n=n)
-    return marked.filter(~pl.col("_out")).drop("_out")
+    placed = rows.with_columns(_file=pl.lit(""))
+    return collector.drop(table, placed, lost=out, reason=reason, kind="withheld").drop("_file")
 
 
 def _anonymous_likes(tables: Tables, named: pl.DataFrame) -> pl.DataFrame:
@@ -353,8 +353,6 @@ def _event(kind: str, subject: str | None, *, at: pl.Expr = _NEVER, n: pl.Expr |
 def _public(rows: pl.DataFrame, topics: pl.DataFrame, collector: Collector) -> pl.DataFrame:
     """Rows by known persons on topics that are not private."""
     private = topics.filter(pl.col("_private").is_not_null())["topic_id"]
-    nobody, hidden = pl.col("user_id").is_null(), pl.col("topic_id").is_in(private.implode()).fill_null(False)
-    for reason, rule in (("anonymous", nobody), ("private_space", ~nobody & hidden)):
-        if n := rows.filter(rule).height:
-            collector.withhold("events", reason, file="", n=n)
-    return rows.filter(~nobody & ~hidden)
+    known = _told(rows, pl.col("user_id").is_null(), "anonymous", collector, table="events")
+    hidden = pl.col("topic_id").is_in(private.implode())
+    return _told(known, hidden, "private_space", collector, table="events")

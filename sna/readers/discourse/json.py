@@ -9,16 +9,14 @@ from typing import Any
 from sna.formats.container import Container
 from sna.formats.json import WHOLE_BYTES, as_dict, as_list, list_dicts
 from sna.forum import Forum
-from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, show_progress
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, levels_of, show_progress
 from sna.readers.discourse.csv import csv_kind, take_csvs
 from sna.readers.discourse.forum import make_forum
 from sna.readers.discourse.tables import Tables
 
-CAPABILITIES = {
-    **dict.fromkeys(("reply_parent", "threads", "spaces", "acceptance", "text", "exact_times"), "yes"),
-    **dict.fromkeys(("mentions", "reactions", "platform_role", "edits"), "partial"),
-    "roster": "no",
-}
+CAPABILITIES = levels_of(
+    yes="reply_parent threads spaces acceptance text exact_times", partial="mentions reactions platform_role edits"
+)
 _SIGN = re.compile(rb'"(reply_to_post_number|post_stream|latest_posts|highest_post_number)"\s*:')
 _PEEKED_FILES = 40
 _LATEST = "~"

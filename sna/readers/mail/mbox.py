@@ -14,17 +14,14 @@ from sna.formats.container import Container
 from sna.formats.csv import iter_csv, peek_header, plain_header
 from sna.formats.times import from_iso, from_mail_date
 from sna.forum import Forum
-from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, show_progress
+from sna.readers.collect import Collector, Reader, ReadOptions, clean_text, levels_of, show_progress
 from sna.readers.mail.messages import Mail, decode_words, mail_text, parse_mail, split_mbox, starts_like_mbox
 from sna.readers.mail.rewritten import Origin, find_authors, read_origin
 from sna.readers.mail.senders import Sender, identify, is_automatic_reply, is_generated, is_machine
 from sna.readers.mail.text import base_subject, own_words
 from sna.readers.mail.threads import Letter, thread_mails
 
-CAPABILITIES = {
-    **dict.fromkeys(("reply_parent", "threads", "spaces", "text", "exact_times"), "yes"),
-    **dict.fromkeys(("mentions", "reactions", "acceptance", "roster", "memberships"), "no"),
-}
+CAPABILITIES = levels_of(yes="reply_parent threads spaces text exact_times")
 _MBOX = r".*\.(?:mbox|mbx|mail|txt)|(?:.*/)?[^./]+"
 _EML = r".*\.eml"
 _PEEKED_FILES = 40

@@ -29,7 +29,7 @@ from sna.formats.container import Container
 from sna.formats.times import iso_time
 from sna.formats.xmlrows import CUT_OFF, RowFile, look_at, read_rows, unescape_columns
 from sna.forum import Forum
-from sna.readers.collect import Collector, Reader, ReadOptions, show_progress
+from sna.readers.collect import Collector, Reader, ReadOptions, levels_of, show_progress
 from sna.schema import POSTS, SIGNALS
 
 _TABLES = ("posts", "users", "comments", "votes", "badges", "postlinks", "posthistory", "tags")
@@ -55,14 +55,13 @@ _CALL = r"@\w[\w.'’\-]*"
 _SHORTEST = 3
 _SYSTEM = "-1"
 _TARGETS = {"posts": "posts", "users": "people", "comments": "posts", "votes": "signals", "badges": "events"}
+_NUMBERED_APART = ("votes", "badges")
+"""Tables whose ids do not get into the forum, so that its own check for repeated ids does not see them."""
 _Dump = dict[str, tuple[RowFile, ...]]
-CAPABILITIES = {
-    **dict.fromkeys(("reply_parent", "threads", "acceptance", "roster", "text", "exact_times"), "yes"),
-    **dict.fromkeys(
-        ("spaces", "mentions", "reactions", "reaction_times", "acceptance_time", "logins", "org_attributes", "edits"),
-        "partial",
-    ),
-}
+CAPABILITIES = levels_of(
+    yes="reply_parent threads acceptance roster text exact_times",
+    partial="spaces mentions reactions reaction_times acceptance_time logins org_attributes edits",
+)
 _NEEDS_FILE = {
     "users": ("roster", "org_attributes", "logins", "mentions"),
     "comments": ("mentions",),
@@ -90,12 +89,12 @@ def read(container: Container, options: ReadOptions) -> Forum:
     into = Collector("stackexchange")
     dump = _find_files(container, into)
     source = _Rows(container, dump, into, options)
-    for file, frame in source.of("users"):
-        _add_users(frame, into, file=file)
+    for frame in source.of("users"):
+        _add_users(frame, into)
     accepted = _add_posts(source, into)
     known = into.table("posts").select("post_id", "thread_id", "space").unique("post_id", maintain_order=True)
-    for file, frame in source.of("comments"):
-        _add_comments(frame, into, file=file, known=known)
+    for frame in source.of("comments"):
+        _add_comments(frame, into, known=known)
     _add_badges(source, into)
     _add_system(into)
     _add_signals(source, into, accepted=accepted, known=known)
@@ -165,45 +164,32 @@ class _Rows:
     into: Collector
     options: ReadOptions
 
-    def of(self, table: str) -> Iterator[tuple[str, pl.DataFrame]]:
-        """(file, frame) pairs of one table."""
-        target = _TARGETS[table]
+    def of(self, table: str) -> Iterator[pl.DataFrame]:
+        """Frames of one table, with ``_file`` and ``_at`` to say where a row is; rows have ids of their own."""
+        target, seen = _TARGETS[table], _SeenIds()
         for file in self.dump.get(table, ()):
             refuse = partial(self._refuse, target, file.name)
             frames = read_rows(self.container, file.name, columns=_COLUMNS[table], refuse=refuse)
             for frame in show_progress(frames, self.options, what=file.name):
-                yield file.name, self._with_id(frame, target, file.name)
+                place = frame.with_columns(_file=pl.lit(file.name), _at="Id " + pl.col("Id").fill_null("(none)"))
+                nameless = pl.col("Id").fill_null("").str.strip_chars() == ""
+                rows = self.into.drop(target, place, lost=nameless, reason="missing_id")
+                if table in _NUMBERED_APART:
+                    rows = self.into.drop(target, rows, lost=seen.repeated(rows["Id"]), reason="duplicate_id")
+                yield rows
 
     def _refuse(self, table: str, file: str, reason: str, position: str, detail: str) -> None:
         log = self.into.note if reason == CUT_OFF else self.into.reject
         log(table, reason, file=file, position=position, detail=detail)
 
-    def _with_id(self, frame: pl.DataFrame, target: str, file: str) -> pl.DataFrame:
-        nameless = pl.col("Id").fill_null("").str.strip_chars() == ""
-        return _refused(frame, nameless, self.into, target, "missing_id", file)
+
+def _note_bad_times(frame: pl.DataFrame, into: Collector, table: str) -> None:
+    unread = pl.col("CreationDate").is_not_null() & iso_time("CreationDate").is_null()
+    into.log_rows(table, frame.filter(unread), reason="bad_time", kind="repaired")
 
 
-def _refused(frame: pl.DataFrame, bad: pl.Expr, into: Collector, table: str, reason: str, file: str) -> pl.DataFrame:
-    """The rows that are not bad; the bad ones are logged by their Id."""
-    marked = frame.with_columns(bad.fill_null(False).alias("_bad"))
-    if not marked["_bad"].any():
-        return frame
-    into.reject_rows(
-        table,
-        reason,
-        file=file,
-        positions=marked.filter("_bad").select("Id " + pl.col("Id").fill_null("(none)")).to_series(),
-    )
-    return marked.filter(~pl.col("_bad")).drop("_bad")
-
-
-def _note_bad_times(frame: pl.DataFrame, column: str, into: Collector, table: str, file: str) -> None:
-    for row_id in frame.filter(pl.col(column).is_not_null() & iso_time(column).is_null())["Id"]:
-        into.note(table, "bad_time", kind="repaired", file=file, position=f"Id {row_id}")
-
-
-def _add_users(frame: pl.DataFrame, into: Collector, *, file: str) -> None:
-    _note_bad_times(frame, "CreationDate", into, "people", file)
+def _add_users(frame: pl.DataFrame, into: Collector) -> None:
+    _note_bad_times(frame, into, "people")
     kind = pl.when(pl.col("Id") == _SYSTEM).then(pl.lit("system")).otherwise(pl.lit("human"))
     joined = iso_time("CreationDate")
     into.add_frame("people", frame.select(person_id="Id", name="DisplayName", kind=kind, joined_at=joined))
@@ -224,9 +210,9 @@ def _add_system(into: Collector) -> None:
 
 def _add_posts(source: _Rows, into: Collector) -> pl.DataFrame:
     """Add questions and answers; returns ``question, asker, answer`` of the accepted ones."""
-    for file, raw in source.of("posts"):
-        frame = _questions_and_answers(raw, into, file=file)
-        _note_bad_times(frame, "CreationDate", into, "posts", file)
+    for raw in source.of("posts"):
+        frame = _questions_and_answers(raw, into)
+        _note_bad_times(frame, into, "posts")
         into.add_frame("posts", _posts(frame))
     posts = pl.concat([into.table("posts"), pl.DataFrame(schema={"_accepted": pl.String})], how="diagonal")
     spaces = posts.filter(pl.col("kind") == "root").select("thread_id", pl.col("space").alias("_space"))
@@ -235,13 +221,13 @@ def _add_posts(source: _Rows, into: Collector) -> pl.DataFrame:
     return _known_answers(joined.with_columns(space="_space"), into)
 
 
-def _questions_and_answers(frame: pl.DataFrame, into: Collector, *, file: str) -> pl.DataFrame:
+def _questions_and_answers(frame: pl.DataFrame, into: Collector) -> pl.DataFrame:
     special = frame.filter(~pl.col("PostTypeId").is_in(["1", "2"]).fill_null(False))
-    for post_type, n in special.group_by("PostTypeId").len().sort("PostTypeId", nulls_last=True).iter_rows():
+    for post_type, file, n in special.group_by("PostTypeId", "_file").len().iter_rows():
         into.withhold("posts", _POST_TYPES.get(post_type, "unknown_post_type"), file=file, n=n)
-    asked = frame.filter(pl.col("PostTypeId").is_in(["1", "2"]))
     lost = (pl.col("PostTypeId") == "2") & pl.col("ParentId").is_null()
-    return _refused(asked, lost, into, "posts", "no_parent", file)
+    asked = frame.filter(pl.col("PostTypeId").is_in(["1", "2"]))
+    return into.drop("posts", asked, lost=lost, reason="no_parent")
 
 
 def _posts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -262,10 +248,10 @@ def _posts(frame: pl.DataFrame) -> pl.DataFrame:
     ).pipe(unescape_columns, ("text",))
 
 
-def _add_comments(frame: pl.DataFrame, into: Collector, *, file: str, known: pl.DataFrame) -> None:
+def _add_comments(frame: pl.DataFrame, into: Collector, *, known: pl.DataFrame) -> None:
     joined = frame.join(known.rename({"post_id": "PostId"}), on="PostId", how="left", maintain_order="left")
-    found = _refused(joined, pl.col("thread_id").is_null(), into, "posts", "unknown_post", file)
-    _note_bad_times(found, "CreationDate", into, "posts", file)
+    found = into.drop("posts", joined, lost=pl.col("thread_id").is_null(), reason="unknown_post")
+    _note_bad_times(found, into, "posts")
     written = found.select(
         "thread_id",
         "space",
@@ -281,11 +267,9 @@ def _add_comments(frame: pl.DataFrame, into: Collector, *, file: str, known: pl.
 
 
 def _add_badges(source: _Rows, into: Collector) -> None:
-    seen = _SeenIds()
-    for file, raw in source.of("badges"):
-        frame = _refused(raw, seen.repeated(raw["Id"]), into, "events", "duplicate_id", file)
+    for raw in source.of("badges"):
         nobody = pl.col("UserId").is_null() | pl.col("Name").is_null()
-        frame = _refused(frame, nobody, into, "events", "missing_value", file)
+        frame = into.drop("events", raw, lost=nobody, reason="missing_value")
         earned = frame.select(person_id="UserId", kind=pl.lit("badge"), object="Name", at=iso_time("Date"))
         into.add_frame("events", earned)
 
@@ -312,15 +296,13 @@ class _SeenIds:
 def _add_signals(source: _Rows, into: Collector, *, accepted: pl.DataFrame, known: pl.DataFrame) -> None:
     """Accepted answers from the questions, their day and the anonymous votes from the votes."""
     sums = [pl.DataFrame(schema=_VOTE_SCHEMA)]
-    seen = _SeenIds()
-    for file, raw in source.of("votes"):
-        frame = _refused(raw, seen.repeated(raw["Id"]), into, "signals", "duplicate_id", file)
-        frame = _public_votes(frame, into, file=file)
-        missing = ~pl.col("PostId").is_in(known["post_id"].implode())
-        frame = _refused(frame, missing | pl.col("PostId").is_null(), into, "signals", "unknown_post", file)
-        stale = (pl.col("VoteTypeId") == _ACCEPT) & ~pl.col("PostId").is_in(accepted["answer"].implode())
-        frame = _refused(frame, stale, into, "signals", "accept_not_current", file)
-        sums.append(_by_day(frame))
+    stale = (pl.col("VoteTypeId") == _ACCEPT) & ~pl.col("PostId").is_in(accepted["answer"].implode())
+    unknown = ~pl.col("PostId").is_in(known["post_id"].implode()).fill_null(False)
+    for raw in source.of("votes"):
+        moderation = ~pl.col("VoteTypeId").is_in([_ACCEPT, *_VOTES]).fill_null(False)
+        frame = into.drop("signals", raw, lost=moderation, reason="moderation_vote", kind="withheld")
+        frame = into.drop("signals", frame, lost=unknown, reason="unknown_post")
+        sums.append(_by_day(into.drop("signals", frame, lost=stale, reason="accept_not_current")))
     votes = _summed(pl.concat(sums))
     merged = int(votes["n"].sum()) - votes.height
     if merged:
@@ -328,15 +310,6 @@ def _add_signals(source: _Rows, into: Collector, *, accepted: pl.DataFrame, know
     other = pl.col("kind") != "accept"
     into.add_frame("signals", votes.filter(other))
     _add_accepted(votes.filter(~other), accepted, into)
-
-
-def _public_votes(frame: pl.DataFrame, into: Collector, *, file: str) -> pl.DataFrame:
-    """Votes that say something about a post; moderation votes are withheld."""
-    wanted = pl.col("VoteTypeId").is_in([_ACCEPT, *_VOTES]).fill_null(False)
-    n = frame.filter(~wanted).height
-    if n:
-        into.withhold("signals", "moderation_vote", file=file, n=n)
-    return frame.filter(wanted)
 
 
 def _by_day(frame: pl.DataFrame) -> pl.DataFrame:

@@ -26,7 +26,7 @@ from sna.formats.html import html_to_text
 from sna.formats.json import as_dict, as_id, as_list, as_text, list_dicts, peek_json
 from sna.formats.times import from_epoch, from_iso
 from sna.forum import Forum
-from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, show_progress
+from sna.readers.collect import Collector, JsonFiles, Reader, ReadOptions, levels_of, show_progress
 from sna.readers.stack.exchange import add_name_mentions
 
 _STEMS = {
@@ -39,21 +39,15 @@ _STEMS = {
 }
 _KEYS = {"question_id": "questions", "article_id": "articles", "user_id": "users"}
 _TARGETS = {"users": "people", "groups": "memberships", "tags": "roles", "articles": "posts", "questions": "posts"}
-_PERSON_FACTS = {
-    "reputation": ("reputation",),
-    "platform_role": ("role", "user_type"),
-    "department": ("department",),
-    "job_title": ("job_title",),
-    "location": ("location",),
-}
+_PERSON_FACTS: dict[str, tuple[str, ...]] = {"platform_role": ("role", "user_type")}
+_PERSON_FACTS |= {name: (name,) for name in ("reputation", "department", "job_title", "location")}
 _TOTALS = {"upvote": "up_vote_count", "downvote": "down_vote_count", "bookmark": "favorite_count"}
 _LOOKED_AT = 40
 _MOST = 2**53
-CAPABILITIES = {
-    **dict.fromkeys(("reply_parent", "threads", "acceptance", "roster", "text", "exact_times"), "yes"),
-    **dict.fromkeys(("spaces", "mentions", "reactions", "logins", "memberships", "platform_role"), "partial"),
-    **dict.fromkeys(("org_attributes", "edits"), "partial"),
-}
+CAPABILITIES = levels_of(
+    yes="reply_parent threads acceptance roster text exact_times",
+    partial="spaces mentions reactions logins memberships platform_role org_attributes edits",
+)
 _NEEDS_FILE = {"users": ("roster", "org_attributes", "logins", "platform_role"), "groups": ("memberships",)}
 
 
@@ -222,37 +216,30 @@ class _Work:
         if is_new:
             self._mentions(item, root)
         self._comments(item, root, file=file, shared=shared)
-        chosen = as_id(_get(item, "accepted_answer_id"))
-        for place_here, answer in self._objects(item, "answers", file=file, place=root):
-            key = as_id(_get(answer, "answer_id", "id"))
-            if key is None:
-                self.into.reject("posts", "missing_id", file=file, position=place_here)
-                continue
+        chosen = as_id(_get(item, "accepted_answer_id")) if is_new else None
+        for key, answer in self._objects(item, "answer", file=file, place=root):
             facts = {"parent_id": root, "parent_basis": "explicit", "kind": "answer"}
-            if self._post(answer, f"a{key}", file=file, **shared, **facts) and (
-                _get(answer, "is_accepted") is True or key == chosen
-            ):
+            is_new = self._post(answer, f"a{key}", file=file, **shared, **facts)
+            if is_new and (_get(answer, "is_accepted") is True or key == chosen):
                 self.into.derive("signals", post_id=f"a{key}", kind="accept", n=1)
             self._comments(answer, f"a{key}", file=file, shared=shared)
 
     def _comments(self, item: dict[str, Any], parent: str, *, file: str, shared: dict[str, Any]) -> None:
-        for place, comment in self._objects(item, "comments", file=file, place=parent):
-            key = as_id(_get(comment, "comment_id", "id"))
-            if key is None:
-                self.into.reject("posts", "missing_id", file=file, position=place)
-                continue
+        for key, comment in self._objects(item, "comment", file=file, place=parent):
             facts = {"parent_id": parent, "parent_basis": "explicit", "kind": "comment"}
             self._post(comment, f"c{key}", file=file, **shared, **facts)
 
     def _objects(
-        self, item: dict[str, Any], name: str, *, file: str, place: str
+        self, item: dict[str, Any], kind: str, *, file: str, place: str
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        for number, value in enumerate(as_list(item.get(name)), start=1):
-            where = f"{place} {name} {number}"
-            if isinstance(value, dict):
-                yield where, value
-            else:
-                self.into.reject("posts", "not_an_object", file=file, position=where)
+        """The answers or comments inside an object, each with its id."""
+        for number, value in enumerate(as_list(item.get(f"{kind}s")), start=1):
+            key = as_id(_get(as_dict(value), f"{kind}_id", "id"))
+            if key is not None:
+                yield key, value
+                continue
+            reason = "missing_id" if isinstance(value, dict) else "not_an_object"
+            self.into.reject("posts", reason, file=file, position=f"{place} {kind}s {number}")
 
     def _post(self, item: dict[str, Any], post: str, *, file: str, **facts: Any) -> bool:
         """Add one post; False when its id was used before (it is then rejected as a duplicate)."""
