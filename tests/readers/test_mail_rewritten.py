@@ -76,6 +76,29 @@ def test_the_list_itself_is_nobody():
     assert authors(*heads, {"From": LIST}, {"From": f"Ops <{LIST}>"})[-2:] == ["", ""]
 
 
+TWO = {
+    "a surname in common, via": ("{} via Ops", {}),
+    "an unknown language": ("{} listan ops kautta", {}),
+    "the list first": ("ops on behalf of {}", {}),
+    "bare, to the list": ("{}", {"To": LIST}),
+}
+
+
+@pytest.mark.parametrize("shape", TWO)
+def test_two_people_behind_a_list_are_enough(shape):
+    form, others = TWO[shape]
+    heads = [{"From": f'"{form.format(name)}" <{LIST}>', **others} for name in ("Dan Park", "Zoë Klein")]
+    assert authors(*heads) == ["name:dan park", "name:zoë klein"]
+
+
+def test_people_known_elsewhere_under_addresses_of_their_own_show_that_an_address_is_lent():
+    names = {"Gus Miller": "gus@x.org", "Mia Grey": "mia@x.org"}
+    own = [{"From": f"{name} <{address}>"} for name, address in names.items()]
+    lent = [{"From": f"{name} <{LIST}>"} for name in names]
+    assert authors(*own, *lent) == [*names.values(), *names.values()]
+    assert authors(*lent) == [LIST, LIST]
+
+
 PERSONAL = {
     "spellings of one name": ["Ann Bell", "Bell, Ann", "Ann B", "ann", "Dr. Ann Bell-Cole"],
     "two names": ["Ann Bell", "A. Miller"],

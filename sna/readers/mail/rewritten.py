@@ -10,23 +10,25 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from sna.readers.mail.senders import ADDRESS, Sender, parse_sender, parse_senders
 
 _VIA = re.compile(
     r"^(.*?)[\s(]+(?:via|vía|över|über|tramite|przez|через|a través de|através de"
-    r"|on behalf of|im Auftrag von|namens|de la part de|en nombre de)\s+(.+)$",
+    r"|(on behalf of|im Auftrag von|namens|de la part de|en nombre de))\s+(.+)$",
     re.IGNORECASE | re.DOTALL,
 )
+"""Words between a person and a list; after the second group's, the list may come first."""
 _ENCODED = re.compile(r"([^=\s]+)=(?:40)?((?:[\w-]+\.)+[a-z]{2,})@.+")
 """An author's address inside the list's: ``ann=example.org@groups.io``, ``ann=40example.org@dmarc.ietf.org``."""
 _ORIGINAL = ("x-original-from", "x-google-original-from", "x-original-sender", "original-from", "author")
 _REPLY = ("reply-to", "x-reply-to")
 _LIST = ("list-post", "x-beenthere")
 _WRAPPING = " \t'\"“”„()[]<>,"
-_TWO, _FRAMED, _MANY, _SHARE = 2, 3, 4, 0.8
-"""People with no word of their names in common behind one address: two are a list when it is also the receiver, four
-always; three names show the words that a list writes around at least four in five of them."""
+_TWO, _MANY, _SHARE, _LOOKED_AT = 2, 3, 0.8, 50
+"""People with unlike names behind one address: two are a list when something else says so, three always; four in five
+names show the words that a list writes around them; this many names are asked for homes of their own."""
 _NO_FRAME = (0, 0)
 
 
@@ -84,11 +86,13 @@ def find_authors(origins: Sequence[Origin]) -> list[Sender]:
     """
     lists = {address for origin in origins for address in origin.lists}
     behind: dict[str, list[Origin]] = defaultdict(list)
+    homes: dict[str, set[str]] = defaultdict(set)
     for origin in origins:
         if origin.shown.address:
             behind[origin.shown.address].append(origin)
+            homes[origin.shown.name or ""].add(origin.shown.address)
     frames = {address: _frame(address, mails) for address, mails in behind.items()}
-    masks = {address for address, mails in behind.items() if _is_mask(address, mails, frames[address])}
+    masks = {address for address, mails in behind.items() if _is_mask(address, mails, frames[address], homes=homes)}
     return [_author(origin, masks | lists, frames.get(origin.shown.address or "", _NO_FRAME)) for origin in origins]
 
 
@@ -113,11 +117,16 @@ def _author(origin: Origin, lists: set[str], frame: tuple[int, int]) -> Sender:
 
 def _person(sender: Sender, frame: tuple[int, int]) -> str | None:
     """The name without what the list wrote around it."""
+    if found := _VIA.match(sender.name or ""):
+        return _bare(_sides(found, sender.address or "")[0])
     words, (before, after) = (sender.name or "").split(), frame
-    if before + after:
-        return _bare(" ".join(words[before : len(words) - after]))
-    found = _VIA.match(sender.name or "")
-    return _bare(found[1]) if found else sender.name
+    return _bare(" ".join(words[before : len(words) - after])) if before + after else sender.name
+
+
+def _sides(found: re.Match[str], address: str) -> tuple[str, str]:
+    """Person and list on both sides of a "via"."""
+    first, reverse, last = found.groups()
+    return (last, first) if reverse and _fits(first, address) and not _fits(last, address) else (first, last)
 
 
 def _bare(name: str) -> str | None:
@@ -136,28 +145,40 @@ def _fits(words: str, address: str) -> bool:
     """Whether words hold the name of the list or host of an address: "Ops list" and ops@lists.example.org."""
     local, _, host = address.partition("@")
     labels = {_letters(local), *host.split(".")[:-1]}
-    return bool(labels & {_letters(words), *map(_letters, words.split())} - {""})
+    parts = {*words.split(), *re.findall(r"\w+", words)}
+    return bool(labels & {_letters(words), *map(_letters, parts)} - {""})
 
 
-def _is_mask(address: str, mails: Sequence[Origin], frame: tuple[int, int]) -> bool:
+def _is_mask(address: str, mails: Sequence[Origin], frame: tuple[int, int], *, homes: Mapping[str, set[str]]) -> bool:
     """Whether several people write from one address, as only happens when a list lends them its own."""
     names = {mail.shown.name for mail in mails if mail.shown.name}
-    via = [found for name in names if (found := _VIA.match(name))]
-    if frame != _NO_FRAME or any(_fits(found[2], address) for found in via):
+    via = [_sides(found, address) for name in names if (found := _VIA.match(name))]
+    if frame != _NO_FRAME or any(_fits(where, address) for _, where in via):
         return True
+    elsewhere = [homes[name] - {address} for name in sorted(names)[:_LOOKED_AT] if homes[name] - {address}]
     received = 2 * sum(mail.received for mail in mails) >= len(mails)
-    apart = _count_apart(names)
-    return _count_apart(found[1] for found in via) >= _TWO or apart >= (_TWO if received else _MANY)
+    return (
+        _count_unlike(person for person, _ in via) >= _TWO
+        or any(one.isdisjoint(other) for one, other in combinations(elsewhere, 2))
+        or _count_unlike(names) >= (_TWO if received else _MANY)
+    )
 
 
-def _count_apart(names: Iterable[str]) -> int:
-    """Groups of names that share no word: spellings of one person's name count once."""
-    groups: list[set[str]] = []
-    for name in names:
-        words = set(name.casefold().split())
-        near = [group for group in groups if group & words]
-        groups = [group for group in groups if not group & words] + [words.union(*near)]
-    return len(groups)
+def _count_unlike(names: Iterable[str]) -> int:
+    """Names, up to three, of which no two can be one person's: what they do not share begins with other letters."""
+    kept: list[set[str]] = []
+    for name in sorted(set(names), key=lambda name: (len(name.split()), name)):
+        words = set(re.findall(r"\w+", name.casefold()))
+        if words and all(words - other and other - words and not _initials(words, other) for other in kept):
+            kept.append(words)
+        if len(kept) == _MANY:
+            break
+    return len(kept)
+
+
+def _initials(some: set[str], others: set[str]) -> set[str]:
+    """First letters common to the words that two names do not share."""
+    return {word[0] for word in some - others} & {word[0] for word in others - some}
 
 
 def _frame(address: str, mails: Sequence[Origin]) -> tuple[int, int]:
@@ -173,6 +194,6 @@ def _shared(names: list[tuple[str, ...]], address: str) -> int:
         heads = Counter(name[:size] for name in names if len(name) > size)
         for words, n in heads.most_common(1):
             rest = (" ".join(name[size:]) for name in names if name[:size] == words)
-            if n >= _SHARE * len(names) and _fits(" ".join(words), address) and _count_apart(rest) >= _FRAMED:
+            if n >= _SHARE * len(names) and _fits(" ".join(words), address) and _count_unlike(rest) >= _TWO:
                 return size
     return 0
