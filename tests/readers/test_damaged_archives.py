@@ -131,6 +131,13 @@ def test_the_acceptance_of_a_rejected_post_stays_in_its_topic(tmp_path):
         assert forum.issues.filter(reason="accepted_answer_missing")["position"].to_list() == ["topic 2"]
 
 
+@pytest.mark.parametrize("value", [2**70, -(2**70), True, 1.5, [1], {"a": 1}, "\ud800", 1e300, None])
+@pytest.mark.parametrize("cell", ["reply_to_post_number", "version", "like_count", "topic_id", "username", "cooked"])
+def test_a_cell_of_an_unlikely_type_costs_no_topic(tmp_path, cell, value):
+    posts = [post(1, 1, **{cell: 1}), post(2, 2, **{cell: value}), post(3, 3, **{cell: 3})]
+    assert discourse(tmp_path, topic(1, posts)).posts["post_id"].to_list() == ["1", "2", "3"]
+
+
 def dump(*lines):
     table = "COPY public.posts (id, user_id, topic_id, post_number, raw, created_at) FROM stdin;"
     return "\n".join(["--", "-- PostgreSQL database dump", "--", table, *lines])

@@ -153,7 +153,7 @@ def as_text(value: object) -> str | None:
 def _text_column(name: str, values: list[object]) -> pl.Series:
     """`as_text` of many cells; those of one type at once."""
     kinds = set(map(type, values))
-    with suppress(UnicodeEncodeError, OverflowError):
+    with suppress(UnicodeEncodeError, OverflowError, TypeError):
         if kinds <= _TEXT:
             column = pl.Series(name, values, pl.String)
             return column.str.replace_all("\x00", "", literal=True)
