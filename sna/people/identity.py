@@ -21,8 +21,9 @@ from sna.errors import ParameterError
 from sna.formats.frames import load_frame
 from sna.forum import Forum, Source, build_forum
 from sna.people.names import email_key, name_key, name_likeness, name_parts
+from sna.people.overlap import group_exports, join_exports, join_levels
 from sna.readers.collect import Collector
-from sna.schema import CAPABILITIES, PEOPLE, TABLES
+from sna.schema import PEOPLE, TABLES
 from sna.types import Frame
 
 EXTERNAL_IDS = (
@@ -86,6 +87,9 @@ def merge_forums(
 ) -> Forum:
     """Join several forums into one; the order in which they are given does not matter.
 
+    Exports of one forum (overlapping periods, or the same people under the same ids) are first joined by their ids, so
+    that no post and no person counts twice. Where only one forum is left, that forum is returned with its own ids.
+
     Parameters
     ----------
     forums
@@ -125,6 +129,8 @@ def merge_forums(
     (['discourse:1'], ['discourse:p', 'slack:p'])
     """
     named = _named(forums, labels)
+    if len(named) == 1 and overrides is None:
+        return next(iter(named.values()))
     clusters = _cluster(named, _read_overrides(overrides))
     person = {account: clusters.root(account) for account in clusters.parent}
     tables = {name: _stacked(named, name, person) for name in TABLES if name != "people"}
@@ -235,17 +241,23 @@ def _named(forums: Sequence[Forum], labels: Sequence[str] | None, *, least: int 
             raise ParameterError(
                 "labels are one word each, all different, one per forum.", got=f"Got {list(labels)} for {len(forums)}."
             )
-        return dict(sorted(zip(labels, forums, strict=True), key=lambda pair: pair[0]))
+        groups = group_exports(forums, by_people=False)
+        return dict(sorted((min(labels[i] for i in group), _joined(forums, group)) for group in groups))
     by_platform: dict[str, list[Forum]] = defaultdict(list)
-    for forum in sorted(forums, key=_fingerprint):
+    distinct = [_joined(forums, group) for group in group_exports(forums)]
+    for forum in sorted(distinct, key=_fingerprint):
         by_platform[re.sub(r"[^\w.-]", "_", forum.source.platform)].append(forum)
     named = {}
     for platform in sorted(by_platform):
         for number, forum in enumerate(by_platform[platform], start=1):
             named[platform if len(by_platform[platform]) == 1 else f"{platform}{number}"] = forum
-    if len(named) < len(forums):
+    if len(named) < len(distinct):
         raise ParameterError("Platform names must not collide.", got=f"Got {sorted(by_platform)}.", hint="labels=(...)")
     return named
+
+
+def _joined(forums: Sequence[Forum], group: Sequence[int]) -> Forum:
+    return forums[group[0]] if len(group) == 1 else join_exports([forums[i] for i in group])
 
 
 def _fingerprint(forum: Forum) -> tuple[str, str, str]:
@@ -429,11 +441,10 @@ def _rows_read(named: Mapping[str, Forum], table: str) -> int:
 
 def _source(named: Mapping[str, Forum]) -> Source:
     ends = [forum.source.exported_at for forum in named.values()]
-    grades = {name: {forum.supports(name) for forum in named.values()} for name in CAPABILITIES}
     return Source(
         "merged",
         coverage="; ".join(f"{label}: {forum.source.coverage or 'all'}" for label, forum in named.items()),
-        capabilities={name: min(found) if len(found) == 1 else "partial" for name, found in grades.items()},
+        capabilities=join_levels(list(named.values())),
         exported_at=min(end for end in ends if end) if all(ends) else None,
         files=tuple(f"{label}/{name}" for label, forum in named.items() for name in forum.source.files),
     )
