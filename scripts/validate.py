@@ -36,7 +36,7 @@ from sna.champions.validate import (
 ROOT = Path(__file__).parents[1]
 CUTS, HORIZON = (0.4, 0.6, 0.8), 0.2
 MIN_POSITIVE = 5
-DRAWS = 99
+DRAWS = 60
 METRICS = ("auc", "average_precision", "precision_at_10", "ndcg")
 HALF_LIVES = (2.0, 4.0, 6.0, 12.0)
 GRID = ((0.5, 1.0, 2.0), (0.0, 0.5, 1.0), (0.0, 0.5, 1.0), (0.25, 0.5, 1.0), (0.0, 0.1))

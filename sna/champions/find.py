@@ -299,7 +299,10 @@ def _verdict(level: float, helping: Helping, *, enough: bool, views: bool) -> pl
         (pl.col("n_counted").is_null(), pl.lit("silent in this period")),
         (pl.lit(helping.helps.is_empty()), pl.lit("insufficient data: nobody helped anybody in this period")),
         (pl.col("selected"), pl.format("champion: {}, {}", counts, ratio)),
-        (pl.col("held_back") & pl.col("enough_helps"), pl.format("held back: {}; {}", "caution", counts)),
+        (
+            pl.col("held_back") & (pl.col("n_helps") >= FLOOR["n_helps"]),
+            pl.format("held back: {}; {}", "caution", counts),
+        ),
         (
             pl.col("unhelpful") & pl.col("above"),
             pl.format("active, but accepted or thanked less than expected: {}", ratio),

@@ -1,3 +1,5 @@
+from .characters import CHARACTERS as CHARACTERS
+from .characters import add_character as add_character
 from .design import Campaign as Campaign
 from .design import Design as Design
 from .design import Simulation as Simulation

@@ -30,6 +30,9 @@ _COVARIATE_SD = 1.0
 # A covariate may change what is expected by at most this factor per standard deviation (log scale): with a free slope,
 # one that follows the outcome would predict that the busiest helper should have helped thousands of times.
 _COVARIATE_LIMIT = 0.5
+# A covariate in which hardly anybody differs would be an effect of its own for the few who do.
+_COVARIATE_SPREAD = 0.1
+_COVARIATE_RANGE = 2.5
 _GRID = 120
 
 
@@ -70,8 +73,9 @@ def shrink_rates(
         Peer group of each person (null is a group of its own). People of groups of fewer than 5 are held against the
         average of the others; group effects are themselves pulled to 0 (normal, sd 1 on the log scale).
     covariates
-        Array of shape (n,) or (n, k), such as log tenure; standardised here. The slope of each lies between -0.5 and
-        0.5 per standard deviation, on the log scale.
+        Array of shape (n,) or (n, k), such as log tenure; standardised here and cut at 2.5 standard deviations. The
+        slope of each lies between -0.5 and 0.5 per standard deviation, on the log scale. One whose standard deviation
+        is below 0.1 is left out.
     factor
         The c of ``prob_above = P(theta >= c)``.
     level
@@ -133,7 +137,7 @@ def fit_rates(
     def loss(p: Floats) -> tuple[float, Floats]:
         return _nb_loss(p, counts=counts, design=design, offset=offset, precision=precision)
 
-    n_covariates = 0 if covariates is None else int((covariates.std(axis=0) > 0).sum())
+    n_covariates = 0 if covariates is None else int((covariates.std(axis=0) > _COVARIATE_SPREAD).sum())
     bounds = [(-30.0, 30.0)] * (design.shape[1] - n_covariates)
     bounds += [(-_COVARIATE_LIMIT, _COVARIATE_LIMIT)] * n_covariates + [_LOG_SHAPE]
     found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
@@ -470,8 +474,9 @@ def _design(n: int, group: NDArray[np.object_] | None, covariates: Floats | None
             precision.append(1 / _GROUP_SD**2)
     if covariates is not None:
         spread = covariates.std(axis=0)
-        for j in np.flatnonzero(spread > 0):
-            columns.append((covariates[:, j] - covariates[:, j].mean()) / spread[j])
+        for j in np.flatnonzero(spread > _COVARIATE_SPREAD):
+            standard = (covariates[:, j] - covariates[:, j].mean()) / spread[j]
+            columns.append(np.clip(standard, -_COVARIATE_RANGE, _COVARIATE_RANGE))
             precision.append(1 / _COVARIATE_SD**2)
     return np.column_stack(columns), np.array(precision)
 
