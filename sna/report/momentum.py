@@ -11,11 +11,10 @@ from sna.errors import NotAnswerableError
 from sna.report import plot
 from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, draw_picture, view_table
-from sna.results import Estimate, format_count, format_day, format_number
+from sna.results import format_count, format_day
 from sna.vitality.momentum import weekly_momentum
-from sna.vitality.trend import momentum_change
+from sna.vitality.trend import Momentum, momentum_now
 
-_ALPHA = 0.05
 _RECENT_WEEKS = 8
 _YEAR_WEEKS = 52
 _SAME = 0.005
@@ -27,7 +26,7 @@ class MomentumFacts:
 
     weeks: pl.DataFrame
     recent: pl.DataFrame
-    change: Estimate | str
+    change: Momentum | str
 
 
 def measure_momentum(context: Context) -> MomentumFacts:
@@ -36,7 +35,7 @@ def measure_momentum(context: Context) -> MomentumFacts:
     whole = weeks.filter("is_complete")
     if whole.is_empty():
         raise NotAnswerableError("Momentum needs a complete week.", got=f"{weeks.height} weeks, none complete.")
-    change = try_answer(lambda: momentum_change(context.forum, **context.window, **context.chance))
+    change = try_answer(lambda: momentum_now(context.forum, **context.window, **context.chance))
     return MomentumFacts(weeks, whole.tail(_RECENT_WEEKS), change)
 
 
@@ -45,9 +44,7 @@ def recent_words(facts: MomentumFacts) -> str:
     active, share = facts.recent.select(pl.col("n_active", "active_share").mean()).row(0)
     first, last = facts.recent["week"][0], facts.recent["week"][-1] + timedelta(days=6)
     weeks = format_count(facts.recent.height, "complete week")
-    words = (
-        f"In the last {weeks} ({format_day(first)} to {format_day(last)}), {active:.1f} people a week wrote on average"
-    )
+    words = f"In the last {weeks} ({format_day(first)} to {format_day(last)}), {active:.1f} people a week wrote on average"
     words += f", {share:.1%} of all staff" if share is not None else ""
     return words + f"{_year_words(facts, active)}."
 
@@ -69,15 +66,9 @@ def _year_words(facts: MomentumFacts, active: float) -> str:
 
 def change_words(facts: MomentumFacts) -> str:
     """Whether the number of people has changed."""
-    change = facts.change
-    if isinstance(change, str):
-        return f"Whether activity has changed cannot be said: {change}"
-    if change.p_value is None or change.p_value >= _ALPHA:
-        return "The weekly number of people who write shows no change of level beyond chance."
-    if change.low is None or change.high is None:
-        return "The weekly number of people who write has changed, but by how much cannot be said: too few write."
-    interval = f"95% interval {format_number(change.low)} to {format_number(change.high)}"
-    return f"The weekly number of people who write has changed: {change.measure}: {change.value:.2f} ({interval})."
+    if isinstance(facts.change, str):
+        return f"Whether activity has changed cannot be said: {facts.change}"
+    return facts.change.change_sentence()
 
 
 def answer_momentum(context: Context) -> Section:

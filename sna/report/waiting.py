@@ -25,14 +25,14 @@ _MOST_SPACES = 20
 
 @dataclass(frozen=True)
 class WaitsInPeriod:
-    """Waits of threads that could be followed for a week.
+    """Waits of questions that could be followed for a week.
 
     Attributes
     ----------
     n, n_in_time
-        Threads, and those with a reply by somebody else within a week.
+        Questions, and those with a reply by somebody else within a week.
     median_hours
-        Half of all these threads had a reply within so many hours; None when fewer than half had one in a week.
+        Half of all these questions had a reply within so many hours; None when fewer than half had one in a week.
     mean_hours
         The mean wait, counting a week where nobody replied in a week.
     """
@@ -47,7 +47,8 @@ class WaitsInPeriod:
 class WaitingFacts:
     """Waits in the window and in its two parts, and the change between them (or why there is none)."""
 
-    n_threads: int
+    n_questions: int
+    unit: str
     n_answered: int
     overall: WaitsInPeriod
     split_at: datetime
@@ -57,7 +58,7 @@ class WaitingFacts:
 
 
 def measure_waiting(context: Context) -> WaitingFacts:
-    """How long threads wait for a reply by somebody else, and whether that has changed."""
+    """How long questions wait for a reply by somebody else, and whether that has changed."""
     forum = context.forum
     waits = list_waits(forum, **context.window)
     if waits.is_empty():
@@ -68,6 +69,7 @@ def measure_waiting(context: Context) -> WaitingFacts:
     later = pl.col("asked_at") >= split_at
     return WaitingFacts(
         waits.height,
+        "thread" if (waits["basis"] == "thread").any() else "question",
         int(waits["is_answered"].sum()),
         _sum_up(followed),
         split_at,
@@ -86,13 +88,13 @@ def _sum_up(followed: pl.DataFrame) -> WaitsInPeriod:
 
 
 def answered_words(facts: WaitingFacts) -> str:
-    """How many have a reply, and how soon; shares only of enough threads."""
+    """How many have a reply, and how soon; shares only of enough questions."""
     if facts.overall.n < _LEAST_QUESTIONS:
-        n = format_count(facts.n_threads, "thread")
+        n = format_count(facts.n_questions, facts.unit)
         return f"{facts.n_answered:,} of {n} had a reply by somebody else so far; too few for shares."
     period = facts.overall
-    threads = f"{period.n_in_time:,} of {period.n:,} threads ({period.n_in_time / period.n:.0%})"
-    return f"{threads} had a reply by somebody else within a week{_half_words(period)}."
+    counts = f"{period.n_in_time:,} of {format_count(period.n, facts.unit)} ({period.n_in_time / period.n:.0%})"
+    return f"{counts} had a reply by somebody else within a week{_half_words(period)}."
 
 
 def _in_time_words(period: WaitsInPeriod) -> str:
@@ -109,10 +111,10 @@ def wait_change_words(facts: WaitingFacts) -> str:
     """Before and after in counts, then whether the mean wait has changed beyond chance."""
     before, after = facts.before, facts.after
     if min(before.n, after.n) < _LEAST_QUESTIONS:
-        return "Before and after cannot be compared: too few threads."
+        return f"Before and after cannot be compared: too few {facts.unit}s."
     since = f"{format_day(facts.split_at)}"
     counts = (
-        f"Of threads begun since {since}, {_in_time_words(after)} had a reply within a week{_half_words(after)}; "
+        f"Of {facts.unit}s begun since {since}, {_in_time_words(after)} had a reply within a week{_half_words(after)}; "
         f"before, {_in_time_words(before)}{_half_words(before)}."
     )
     means = f"The mean wait, counting a week where nobody replied, was {after.mean_hours:.1f} hours since then"
@@ -130,8 +132,8 @@ def answer_waiting(context: Context) -> Section:
     facts = measure_waiting(context)
     picture = draw_picture(
         lambda ax: plot.plot_waiting(waiting_curve(context.forum, **context.window), ax=ax),
-        caption="Share of threads still without a reply by somebody else, by hours since they began; the band is the "
-        "95% interval. Threads that are still open count as waiting.",
+        caption="Share of questions still without a reply by somebody else, by hours since they were asked; "
+        "the band is the 95% interval. Questions that are still open count as waiting.",
     )
     return Section(
         headlines=[answered_words(facts), wait_change_words(facts)],
@@ -154,7 +156,7 @@ def _space_tables(context: Context) -> list[TableView]:
 
 _WAITS = {
     "group": "space",
-    "n_questions": "threads",
+    "n_questions": "questions",
     "coverage_share": "share with a reply so far",
     "median_hours": "median wait, hours",
     "answered_7d_share": "with a reply within 7 days",

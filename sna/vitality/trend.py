@@ -62,10 +62,16 @@ class Momentum(Frozen):
         """Today's number against the same weeks of an earlier year, then what kind of change that is."""
         what = MEASURES[self.measure]
         now = f"Now {format_number(self.now_per_week)} {what} a week (mean of the 13 weeks to {self.until:%d %B %Y})"
+        return f"{now}{self._since() if self.shape != 'none' else ''}. {self.change_sentence()}"
+
+    def change_sentence(self) -> str:
+        """What kind of change there was in the weeks looked at, or that none can be told from season and chance."""
+        what = f"the number of {MEASURES[self.measure]} a week"
+        weeks = f"Over the {self.n_weeks} weeks to {self.until:%d %B %Y}"
         if self.shape == "none":
-            return f"{now}; over {self.n_weeks} weeks no lasting change shows beyond season and chance."
+            return f"{weeks} {what} shows no lasting change beyond season and chance."
         season = "" if self.n_weeks >= 52 else " Less than a year is known: this may be the season."
-        return f"{now}{self._since()}. {self._how()}{season}"
+        return f"{weeks} {what} {self._how()}{season}"
 
     def _since(self) -> str:
         if self.years_before is None or not self.before_per_week:
@@ -80,16 +86,15 @@ class Momentum(Frozen):
         value, low, high = (self.change.value, self.change.low or 0.0, self.change.high or math.inf)
         verb = "rose" if value > 1 else "fell"
         if self.step_at and self.step_from and self.step_to:
-            size = f"{value:.2f} times the level before (95% interval {low:.2f} to {high:.2f})"
             return (
-                f"The number {verb} at once, to {size}, in the week of {self.step_at:%d %B %Y} "
-                f"(95% interval {self.step_from:%d %B %Y} to {self.step_to:%d %B %Y})."
+                f"{verb} at once, to {value:.2f} times the level before (95% interval {low:.2f} to {high:.2f}), in the "
+                f"week of {self.step_at:%d %B %Y} (95% interval {self.step_from:%d %B %Y} to {self.step_to:%d %B %Y})."
             )
         ends = sorted((abs(low - 1), abs(high - 1)))
         rate = f"by {abs(value - 1):.0%} a year on average (95% interval {ends[0]:.0%} to {ends[1]:.0%})"
-        manner = "gradually, " if self.shape == "trend" else ""
-        unclear = "; whether gradually or at once cannot be told" if self.shape == "unclear" else ""
-        return f"Over the last {self.n_weeks} weeks the number {verb} {manner}{rate}{unclear}."
+        if self.shape == "trend":
+            return f"{verb} gradually, {rate}."
+        return f"{verb} {rate}; whether gradually or at once cannot be told."
 
 
 _YEARS = {1: "a year", 2: "two years"}

@@ -42,7 +42,7 @@ def test_a_swing_of_the_year_is_no_change():
     for weeks, seed in ((52, 0), (78, 1), (130, 2)):
         now = trend.momentum_now(planted(weeks, swing=0.3, seed=seed), draws=99, rng=0)
         assert now.shape == "none"
-        assert "no lasting change shows" in now.sentence()
+        assert "shows no lasting change" in now.sentence()
         assert "fell" not in now.sentence()
         assert "rose" not in now.sentence()
 
