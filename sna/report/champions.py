@@ -188,7 +188,9 @@ def _evidence_table(context: Context, facts: ChampionFacts) -> Sequence[TableVie
     place = {person: k for k, person in enumerate(people)}
     ordered = found.sort(pl.col("person_id").replace_strict(place, return_dtype=pl.Int64), maintain_order=True)
     named = ordered.with_columns(person=pl.Series([context.label(p) for p in ordered["person_id"]], dtype=pl.String))
-    return [view_table(named, "Threads that show it", header={"person": "person", "why": "what happened"})]
+    return [
+        view_table(named, "Threads that show it", header={"person": "person", "at": "date", "why": "what happened"})
+    ]
 
 
 QUESTION = Question("champions", "Who are the bright spots?", answer_champions)

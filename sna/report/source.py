@@ -61,8 +61,8 @@ def rows_words(facts: SourceFacts) -> str:
     """What happened to the rows of the export."""
     return (
         f"{format_count(facts.n_read, 'row')} of the export were read; {facts.n_rejected:,} could not be used and "
-        f"{facts.n_withheld:,} were left out on purpose (private or system content). Bots and system accounts are not "
-        f"counted as people; there are {facts.n_other_accounts:,}."
+        f"{facts.n_withheld:,} were left out on purpose (private or system content). Bots and system accounts "
+        f"({facts.n_other_accounts:,}) are not counted as people."
     )
 
 

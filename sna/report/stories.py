@@ -2,39 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
+from sna.champions.helps import last_year
 from sna.champions.stories import list_war_stories
-from sna.report.context import Context, Question
+from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, view_table
+from sna.results import format_day
+from sna.talk.windows import make_window
+from sna.types import Moment
 
 _STORIES = 6
 _SLOWER = 0.5
 _COMPARABLE = 10
-_STORY_NOTE = (
-    "Solved means: somebody else's answer was accepted, or the asker gave thanks for it. "
-    "The stories were chosen for an unusually quick solution by people of several groups. They are the best of many "
-    "threads, not typical ones."
+_NOTE = (
+    "Chosen for a quick solution with several people, of several groups where groups are known. They are the best of "
+    "many threads, not typical ones. Solved: somebody else's answer was accepted, or the asker gave thanks for it."
 )
 
 
-def find_stories(context: Context) -> pl.DataFrame:
-    """The candidates that were quicker than most comparable threads."""
-    stories = list_war_stories(context.grouped, by=context.by or "role", **context.window)
+@dataclass(frozen=True)
+class StoryFacts:
+    """The stories told, and since when threads were looked at."""
+
+    stories: pl.DataFrame
+    since: Moment
+
+
+def find_stories(context: Context) -> StoryFacts:
+    """Candidates of the last twelve months that were quicker than most; of the whole window when there are none."""
+    lately = last_year(context.forum, **context.window)
+    stories = try_answer(lambda: _quick(context, lately))
+    if isinstance(stories, pl.DataFrame) and not stories.is_empty():
+        return StoryFacts(stories, lately)
+    return StoryFacts(_quick(context, context.options.since), context.options.since)
+
+
+def _quick(context: Context, since: Moment) -> pl.DataFrame:
+    until = context.options.until
+    stories = list_war_stories(context.grouped, by=context.by or "role", since=since, until=until)
     enough = (pl.col("slower_share") >= _SLOWER) & (pl.col("n_comparable") >= _COMPARABLE)
     return stories.filter(enough).head(_STORIES)
 
 
 def answer_stories(context: Context) -> Section:
     """The section: candidates as sentences."""
-    shown = find_stories(context)
-    if shown.is_empty():
+    facts = find_stories(context)
+    if facts.stories.is_empty():
         return Section(answer=["No thread was solved by several people quicker than most comparable ones."])
-    return Section(
-        answer=["Solved problems worth telling. They are candidates: ask somebody who was there before you tell one."],
-        tables=[view_table(shown, "Candidates", header={"story": "what happened"})],
-        notes=[_STORY_NOTE],
-    )
+    lately = make_window(facts.since, None)[0]
+    since = "" if lately is None else f" Threads begun since {format_day(lately)}."
+    told = f"Candidates for stories: ask somebody who was there before you tell one.{since}"
+    table = view_table(facts.stories, "Candidates", header={"asked_at": "begun", "story": "what happened"})
+    return Section(answer=[told], tables=[table], notes=[_NOTE])
 
 
 QUESTION = Question("stories", "Which solved problems are worth telling?", answer_stories)

@@ -150,7 +150,8 @@ def _space_tables(context: Context) -> list[TableView]:
     askers = list_waits(context.forum, **context.window).group_by("space").agg(pl.col("asker_id").n_unique().alias("n"))
     large = askers.filter(pl.col("n") >= context.options.min_group)["space"].drop_nulls()
     table = time_to_answer(context.forum, by="space", **context.window).filter(pl.col("group").is_in(large.implode()))
-    shown = table.sort(["n_questions", "group"], descending=[True, False]).head(_MOST_SPACES)
+    named = pl.when(pl.col("group").str.contains(r"^\d+$")).then(pl.format("number {}", "group")).otherwise("group")
+    shown = table.sort(["n_questions", "group"], descending=[True, False]).head(_MOST_SPACES).with_columns(group=named)
     return [view_table(shown, "By space", header=_WAITS, folded=True)] if shown.height else []
 
 
