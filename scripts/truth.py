@@ -30,6 +30,13 @@ SAMPLE = 100
 WINDOWS = 12
 SEED = 1
 POSITIVE = {"like", "upvote", "endorse"}
+CHECKS = {
+    f"emoji:{code}"
+    for code in (
+        *("white_check_mark", "heavy_check_mark", "ballot_box_with_check", "check_mark", "check"),
+        *("2705", "2714", "2611", "\u2705", "\u2714", "\u2611"),
+    )
+}
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 WEEK = timedelta(days=7)
 
@@ -219,11 +226,11 @@ def next_reply(person: str, post: Post, rows: list[Post]) -> str:
 # Stories -----------------------------------------------------------------------------------------------------------
 
 STORY = re.compile(
-    r"(?P<what>the accepted answer|the reply that the asker gave thanks for|first reply)(?: came)? "
+    r"(?P<what>the accepted answer|the reply that the asker (?:gave thanks for|marked as the solution)|first reply)(?: came)? "
     r"(?P<soon>[^,]+?) after the first post, and (?P<people>[\d,]+) (?:person|people) "
     r"(?:had replied by then|replied within a day)"
     r"(?:; (?P<groups>\d+) [\w ]+? took part)?.*\. (?P<slower>[\d,]+) of (?P<others>[\d,]+) other [a-z ]+?"
-    r"(?P<where>in the same space|in the forum) took longer; (?P<solved>[\d,]+) of the (?P<all>[\d,]+) threads"
+    r"(?P<where>in the same space|in the forum) took longer; (?P<solved>[\d,]+) of the (?P<all>[\d,]+) (?:threads|questions)"
 )
 
 
@@ -233,9 +240,11 @@ def check_stories(forum: sna.Forum, raw: Raw, by: str | None) -> Iterator[Checke
     if stories is None:
         return
     solved = {name: found for name in raw.threads if (found := solution(raw, name))}
-    if not solved:
-        solved = {name: (rows[0], "first reply") for name in raw.threads if (rows := replies(raw, name))}
     total = sum(begun_by_people(raw, name) is not None for name in raw.threads)
+    if not solved:
+        asked = set(sna.list_questions(forum)["thread_id"])  # what is a question is validated elsewhere
+        solved = {name: (rows[0], "first reply") for name in asked if (rows := replies(raw, name))}
+        total = sum(begun_by_people(raw, name) is not None for name in asked)
     waits = {name: post.at - raw.opener[name].at for name, (post, _) in solved.items()}
     for name, story in stories.select("thread_id", "story").iter_rows():
         told = STORY.search(story)
@@ -249,13 +258,23 @@ def check_stories(forum: sna.Forum, raw: Raw, by: str | None) -> Iterator[Checke
 
 
 def solution(raw: Raw, name: str) -> tuple[Post, str] | None:
-    """The first accepted post by somebody else, else the first that the asker gave thanks for."""
-    rows = replies(raw, name)
-    accepted = [post for post in rows if given(raw, post, is_accept)]
-    if accepted:
-        return accepted[0], "the accepted answer"
-    thanked = [post for post in rows if given(raw, post, is_thanks, by=raw.opener[name].author)]
-    return (thanked[0], "the reply that the asker gave thanks for") if thanked else None
+    """The first accepted post; else the first that the asker marked, or gave thanks for. By somebody else only."""
+    root = raw.opener[name]
+    rows = [post for post in raw.threads[name] if root is not None and post.id != root.id]
+    asker = root.author if root else None
+    for what, kinds, giver in (
+        ("the accepted answer", {"accept"}, None),
+        ("the reply that the asker marked as the solution", CHECKS, asker),
+        ("the reply that the asker gave thanks for", {"thanks"}, asker),
+    ):
+        found = [
+            post
+            for post in rows
+            if any(s[1] in kinds and (giver is None or s[0] == giver) for s in raw.signals.get(post.id, []))
+        ]
+        if found and (giver is not None or what == "the accepted answer"):
+            return (found[0], what) if found[0] in replies(raw, name) else None
+    return None
 
 
 def story_cast(raw: Raw, name: str, solved: dict) -> list[Post]:
@@ -322,7 +341,7 @@ PERIOD = (
 )
 OVERALL = re.compile(PERIOD + r"\.")
 CHANGE = re.compile(
-    rf"Of threads begun since (.+?), {PERIOD}; before, {PERIOD}\. The mean wait.*? was ([\d.]+) hours since then and "
+    rf"Of (?:threads|questions) begun since (.+?), {PERIOD}; before, {PERIOD}\. The mean wait.*? was ([\d.]+) hours since then and "
     r"([\d.]+) before"
 )
 
@@ -332,7 +351,7 @@ def check_waiting(context: Context, raw: Raw) -> Iterator[Checked]:
     facts = said(lambda: waiting.measure_waiting(context))
     if facts is None:
         return
-    waits = waits_of_threads(context, raw)
+    waits = waits_of_questions(context, raw)
     sentence = waiting.answered_words(facts)
     if told := OVERALL.fullmatch(sentence):
         yield Checked("waiting", period_agrees(told.groups(), list(waits.values())), sentence, len(waits))
@@ -348,13 +367,14 @@ def check_waiting(context: Context, raw: Raw) -> Iterator[Checked]:
         )
 
 
-def waits_of_threads(context: Context, raw: Raw) -> dict[tuple[str, datetime], timedelta | None]:
-    """Threads begun in the window and followed for a week, with the wait for a reply by somebody else."""
+def waits_of_questions(context: Context, raw: Raw) -> dict[tuple[str, datetime], timedelta | None]:
+    """Questions asked in the window and followed for a week, with the wait for a reply by somebody else."""
     since, until = context.options.since, context.options.until
+    asked = set(sna.list_questions(context.forum)["thread_id"])  # what is a question is validated elsewhere
     machines = {post.author for rows in raw.threads.values() for post in rows if post.author} - raw.human
     waits = {}
     for name, root in raw.opener.items():
-        if root is None or root.at is None or root.author in machines or root.at + WEEK > raw.end:
+        if name not in asked or root.at is None or root.author in machines or root.at + WEEK > raw.end:
             continue
         if (since and root.at < since) or (until and root.at >= until):
             continue

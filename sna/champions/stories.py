@@ -14,6 +14,8 @@ from sna.champions.facets import has_attribute
 from sna.errors import NotAnswerableError
 from sna.forum import Forum, join_attribute
 from sna.results import format_count, format_duration
+from sna.talk.questions import list_questions
+from sna.talk.solutions import list_solutions
 from sna.talk.threads import list_threads
 from sna.talk.windows import cut_window
 from sna.types import Moment
@@ -23,8 +25,8 @@ _LEAST_HELPERS = 2
 _MOST_HELPERS = 12
 _REPLY_TIME = "1d"
 _UNKIND = ("flag", "downvote")
-BASES = ("accepted", "thanked", "replied")
-"""What a story rests on: an accepted answer, thanks by the asker, or (where a source records neither) replies."""
+REPLIED = "replied"
+"""What a story rests on where nothing records which threads were solved; else one of `sna.talk.solutions.BASES`."""
 
 
 def list_war_stories(
@@ -32,24 +34,24 @@ def list_war_stories(
 ) -> pl.DataFrame:
     """Threads that several people solved unusually quickly, each compared with similar threads.
 
-    A thread is solved by its accepted answer (the first one written); without one, by the first reply that the asker
-    gave thanks for. Its time is the time of that post, its people are those who wrote up to it. In a source that
-    records neither acceptance nor thanks nothing is called solved: the story then tells of the first reply and of
-    those who replied within a day.
+    A thread is solved by the post `sna.list_solutions` names (accepted, marked or thanked for), when somebody else than
+    the asker wrote it. Its time is the time of that post, its people are those who wrote up to it. Where nothing
+    records what was solved, the story tells of questions (`sna.list_questions`), their first reply and those who
+    replied within a day, and nothing is called solved.
 
     Parameters
     ----------
     by
         Attribute that counts as breadth; people are counted where nobody has it.
     since, until
-        Threads begun in ``since <= at < until``; posts and signals from ``until`` on do not count.
+        Threads begun in ``since <= at < until``; posts from ``until`` on do not count.
     top
         Number of stories at most.
 
     Returns
     -------
     DataFrame
-        Candidates for stories, for a human to confirm: ``thread_id, title, space, asked_at, basis`` (one of `BASES`),
+        Candidates for stories, for a human to confirm: ``thread_id, title, space, asked_at, basis`` (what it rests on),
         ``post_id`` (the solution), ``hours_to_solution, n_people`` (with the asker), ``groups, helper_ids`` (without
         those who opted out), ``n_slower, n_comparable`` (other solved threads of the same space, or of the forum when
         the space has fewer than 20; slower ones took longer), ``slower_share, n_solved, n_threads`` (of all threads,
@@ -112,18 +114,23 @@ _COLUMNS = (
 
 def _solved_threads(forum: Forum, *, since: Moment, until: Moment) -> pl.DataFrame:
     """Every thread of a person with its solution: ``basis, post_id, solved_at, hours`` (null where there is none)."""
-    replies = list_replies(forum, until=until)
-    accepted, thanked = pl.col("n_accepts") > 0, pl.col("n_asker_thanks") > 0
-    recorded = replies.select((accepted | thanked).any()).item()
-    rank = pl.when(accepted).then(0).when(thanked).then(1) if recorded else pl.lit(2)
-    solutions = replies.with_columns(rank.alias("rank")).drop_nulls("rank").sort("rank", "at", "post_id")
-    basis = pl.col("rank").replace_strict(dict(enumerate(BASES)), return_dtype=pl.String)
-    first = solutions.unique("thread_id", keep="first", maintain_order=True)
-    first = first.select("thread_id", "post_id", "hours", basis.alias("basis"), solved_at="at")
+    solutions = _solutions(forum, list_replies(forum, until=until))
     threads = list_threads(forum).select("thread_id", "title", "space", "asker_id", at="started_at")
+    if (solutions["basis"] == REPLIED).any():
+        threads = threads.join(list_questions(forum).select("thread_id"), on="thread_id", how="semi")
     begun = cut_window(threads.drop_nulls(["asker_id", "at"]), since=since, until=until).rename({"at": "asked_at"})
-    rows = begun.join(first, on="thread_id", how="left", maintain_order="left")
+    rows = begun.join(solutions, on="thread_id", how="left", maintain_order="left")
     return rows.with_columns(pool=pl.when(pl.col("hours").count().over("space") > _MIN_MATCHED).then("space"))
+
+
+def _solutions(forum: Forum, replies: pl.DataFrame) -> pl.DataFrame:
+    """Solutions by others than the asker: ``thread_id, post_id, hours, solved_at, basis``; else first replies."""
+    written = replies.select("thread_id", "post_id", "hours", solved_at="at")
+    try:
+        return written.join(list_solutions(forum).select("post_id", "basis"), on="post_id")
+    except NotAnswerableError:
+        first = written.unique("thread_id", keep="first", maintain_order=True)
+        return first.with_columns(basis=pl.lit(REPLIED))
 
 
 def _compared(threads: pl.DataFrame, chosen: pl.DataFrame) -> pl.DataFrame:
@@ -148,7 +155,7 @@ def _quarrels(forum: Forum) -> pl.DataFrame:
 def _casts(forum: Forum, threads: pl.DataFrame, by: str, until: Moment) -> pl.DataFrame:
     """People of each thread up to its solution, asker included: how many, of which groups, and who may be named."""
     last = pl.col("asked_at").dt.offset_by(_REPLY_TIME)
-    ends = threads.select("thread_id", end=pl.when(pl.col("basis") == BASES[2]).then(last).otherwise("solved_at"))
+    ends = threads.select("thread_id", end=pl.when(pl.col("basis") == REPLIED).then(last).otherwise("solved_at"))
     replies = list_replies(forum, until=until).join(ends, on="thread_id").filter(pl.col("at") <= pl.col("end"))
     helpers = replies.select("thread_id", "person_id", "at")
     cast = pl.concat([threads.select("thread_id", person_id="asker_id", at="asked_at"), helpers])
@@ -179,7 +186,7 @@ def _story(row: Mapping[str, Any], word: str) -> str:
     of = f"; {len(groups)} {word}s took part, the asker's included: {', '.join(groups)}" if len(groups) > 1 else ""
     where = "in the same space" if row["pool"] is not None else "in the forum"
     rare = f"{row['n_slower']:,} of {row['n_comparable']:,} other {words.others} {where} took longer"
-    share = f"{row['n_solved']:,} of the {row['n_threads']:,} threads that people began {words.share}"
+    share = f"{row['n_solved']:,} of the {row['n_threads']:,} {words.all} {words.share}"
     return f"{subject}: {what}{of}. {rare}; {share}."
 
 
@@ -189,17 +196,20 @@ class _Words:
 
     what: str
     others: str
+    all: str
     share: str
 
 
 _BY_THEN = "came {soon} after the first post, and {helpers} had replied by then"
-_SHARE = "were solved"
+_ALL, _SHARE = "threads that people began", "were solved"
 _WORDS = {
-    "accepted": _Words(f"the accepted answer {_BY_THEN}", "solved threads", _SHARE),
-    "thanked": _Words(f"the reply that the asker gave thanks for {_BY_THEN}", "solved threads", _SHARE),
-    "replied": _Words(
+    "accepted": _Words(f"the accepted answer {_BY_THEN}", "solved threads", _ALL, _SHARE),
+    "marked": _Words(f"the reply that the asker marked as the solution {_BY_THEN}", "solved threads", _ALL, _SHARE),
+    "thanked": _Words(f"the reply that the asker gave thanks for {_BY_THEN}", "solved threads", _ALL, _SHARE),
+    REPLIED: _Words(
         "first reply {soon} after the first post, and {helpers} replied within a day",
-        "threads with a reply",
-        "had a reply by somebody else (this source does not record which were solved)",
+        "questions with a reply",
+        "questions",
+        "had a reply by somebody else; which were solved is not recorded",
     ),
 }

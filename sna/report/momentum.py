@@ -44,7 +44,9 @@ def recent_words(facts: MomentumFacts) -> str:
     active, share = facts.recent.select(pl.col("n_active", "active_share").mean()).row(0)
     first, last = facts.recent["week"][0], facts.recent["week"][-1] + timedelta(days=6)
     weeks = format_count(facts.recent.height, "complete week")
-    words = f"In the last {weeks} ({format_day(first)} to {format_day(last)}), {active:.1f} people a week wrote on average"
+    words = (
+        f"In the last {weeks} ({format_day(first)} to {format_day(last)}), {active:.1f} people a week wrote on average"
+    )
     words += f", {share:.1%} of all staff" if share is not None else ""
     return words + f"{_year_words(facts, active)}."
 

@@ -24,7 +24,7 @@ def build(posts, signals=(), **more):
 def thread(i, *, replies=(), accept=None, thanks=None):
     """A thread of ann's on day i; replies are (author, hours)."""
     name = f"t{i:02d}"
-    posts = [(name, name, "ann", day(i), "help", "root", f"question {i}")]
+    posts = [(name, name, "ann", day(i), "help", "root", f"question {i}?")]
     posts += [
         (f"{name}{k}", name, who, day(i + hours / 24), "help", "reply", None) for k, (who, hours) in enumerate(replies)
     ]
@@ -54,14 +54,14 @@ def test_the_planted_story_tells_the_accepted_post_and_who_wrote_before(story_fo
     assert row["helper_ids"] == ["bob", "cat"]
     assert (row["n_slower"], row["n_comparable"], row["n_solved"], row["n_threads"]) == (14, 14, 15, 30)
     assert row["story"] == (
-        '"question 29" in help: the accepted answer came 3 hours after the first post, and 2 people had replied by '
+        '"question 29?" in help: the accepted answer came 3 hours after the first post, and 2 people had replied by '
         "then; 3 roles took part, the asker's included: HR, IT, Sales. 14 of 14 other solved threads in the forum "
         "took longer; 15 of the 30 threads that people began were solved."
     )
 
 
 def test_thanks_by_the_asker_solve_and_thanks_by_others_do_not():
-    base = [thread(i, replies=[("dan", 96)], thanks=0) for i in range(3)]
+    base = [thread(i + 10, replies=[("dan", 96)], thanks=0) for i in range(10)]
     told = forum_of(*base, thread(9, replies=[("bob", 1), ("cat", 2)], thanks=1))
     assert sna.list_war_stories(told)["basis"].to_list() == ["thanked"]
     posts, _ = thread(9, replies=[("bob", 1), ("cat", 2)])
