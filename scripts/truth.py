@@ -22,7 +22,7 @@ import polars as pl
 from validate import ENNET, load_forums
 
 import sna
-from sna.report import across, momentum, waiting
+from sna.report import across, champions, momentum, waiting
 from sna.report.context import Context, ReportOptions, build_context
 
 ROOT = Path(__file__).parents[1]
@@ -223,14 +223,51 @@ def next_reply(person: str, post: Post, rows: list[Post]) -> str:
     return "nobody else replied within a week" if gap >= WEEK else f"the next person replied {spoken(gap)} later"
 
 
+# Champions ---------------------------------------------------------------------------------------------------------
+
+PERSON = re.compile(
+    r"replied in ([\d,]+) threads? of ([\d,]+) (?:people|person), in ([\d,]+) weeks?; last seen (\d+ \w+ \d+)"
+)
+
+
+def check_champions(context: Context, raw: Raw) -> Iterator[Checked]:
+    """What each person listed did: threads of others, their askers, weeks, the last post."""
+    facts = said(lambda: champions.measure_champions(context))
+    if facts is None or context.forum.supports("threads") == "no":
+        return
+    until = context.options.until
+    answers = any(post.kind == "answer" for rows in raw.threads.values() for post in rows)
+    for row in facts.shown.iter_rows(named=True):
+        helps, seen = [], []
+        for name, rows in raw.threads.items():
+            own = [
+                post for post in rows if post.author == row["person_id"] and post.at and (not until or post.at < until)
+            ]
+            seen += [post.at for post in own if post.at >= facts.since]
+            root = raw.opener[name]
+            if root is None or root.author not in raw.human or root.author == row["person_id"]:
+                continue
+            acts = [post for post in own if (post.kind == "answer" if answers else post.kind != "root")]
+            if acts and acts[0].at >= facts.since:
+                helps.append((root.author, acts[0].at))
+        weeks = {at.isocalendar()[:2] for _, at in helps}
+        found = (len(helps), len({asker for asker, _ in helps}), len(weeks), f"{max(seen).day} {max(seen):%B %Y}")
+        sentence = champions.person_words(row, threads=True)
+        told = PERSON.fullmatch(sentence)
+        agrees = told is not None and (*(number(told[k]) for k in (1, 2, 3)), told[4]) == found
+        yield Checked("champions", agrees, sentence, found)
+
+
 # Stories -----------------------------------------------------------------------------------------------------------
 
 STORY = re.compile(
-    r"(?P<what>the accepted answer|the reply that the asker (?:gave thanks for|marked as the solution)|first reply)(?: came)? "
+    r"(?P<what>the accepted answer|the reply that the asker (?:gave thanks for|marked as the solution)|first reply)"
+    r"(?: came)? "
     r"(?P<soon>[^,]+?) after the first post, and (?P<people>[\d,]+) (?:person|people) "
     r"(?:had replied by then|replied within a day)"
     r"(?:; (?P<groups>\d+) [\w ]+? took part)?.*\. (?P<slower>[\d,]+) of (?P<others>[\d,]+) other [a-z ]+?"
-    r"(?P<where>in the same space|in the forum) took longer; (?P<solved>[\d,]+) of the (?P<all>[\d,]+) (?:threads|questions)"
+    r"(?P<where>in the same space|in the forum) took longer; "
+    r"(?P<solved>[\d,]+) of the (?P<all>[\d,]+) (?:threads|questions)"
 )
 
 
@@ -320,6 +357,9 @@ def check_momentum(context: Context, raw: Raw) -> Iterator[Checked]:
         return
     sentence = momentum.recent_words(facts)
     told = RECENT.match(sentence)
+    if told is None:
+        yield Checked("momentum", False, sentence, "not understood")
+        return
     weeks: dict[datetime, set[str]] = defaultdict(set)
     for post in (post for rows in raw.threads.values() for post in rows if post.at and post.author in raw.human):
         day = post.at.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -337,12 +377,13 @@ def check_momentum(context: Context, raw: Raw) -> Iterator[Checked]:
 # Waiting -----------------------------------------------------------------------------------------------------------
 
 PERIOD = (
-    r"([\d,]+) of ([\d,]+)(?: threads)? \(\d+%\)(?: had .*?a week)?(?:, half of all within ([^;.]+)|, fewer than half)"
+    r"([\d,]+) of ([\d,]+)(?: (?:threads?|questions?))? \(\d+%\)(?: had .*?a week)?"
+    r"(?:, half of all within ([^;.]+)|, fewer than half)"
 )
 OVERALL = re.compile(PERIOD + r"\.")
 CHANGE = re.compile(
-    rf"Of (?:threads|questions) begun since (.+?), {PERIOD}; before, {PERIOD}\. The mean wait.*? was ([\d.]+) hours since then and "
-    r"([\d.]+) before"
+    rf"Of (?:threads|questions) begun since (.+?), {PERIOD}; before, {PERIOD}\. "
+    r"The mean wait.*? was ([\d.]+) hours since then and ([\d.]+) before"
 )
 
 
@@ -353,18 +394,25 @@ def check_waiting(context: Context, raw: Raw) -> Iterator[Checked]:
         return
     waits = waits_of_questions(context, raw)
     sentence = waiting.answered_words(facts)
-    if told := OVERALL.fullmatch(sentence):
-        yield Checked("waiting", period_agrees(told.groups(), list(waits.values())), sentence, len(waits))
+    if "too few" not in sentence:
+        told = OVERALL.fullmatch(sentence)
+        agrees = told is not None and period_agrees(told.groups(), list(waits.values()))
+        yield Checked("waiting", agrees, sentence, len(waits))
     sentence, day = waiting.wait_change_words(facts), facts.split_at
-    if told := CHANGE.match(sentence):
-        parts = told.groups()
+    if "too few" not in sentence:
         before = [wait for (_, at), wait in waits.items() if at < day]
         after = [wait for (_, at), wait in waits.items() if at >= day]
-        agrees = period_agrees(parts[1:4], after) and period_agrees(parts[4:7], before)
-        agrees &= (f"{mean_wait(after):.1f}", f"{mean_wait(before):.1f}") == parts[7:9]
-        yield Checked(
-            "waiting, change", agrees and f"{day.day} {day:%B %Y}" == parts[0], sentence, (len(after), len(before))
-        )
+        agrees = change_agrees(CHANGE.match(sentence), before, after, day=day)
+        yield Checked("waiting, change", agrees, sentence, (day, len(after), len(before)))
+
+
+def change_agrees(told: re.Match | None, before: list, after: list, *, day: datetime) -> bool:
+    """The date; counts, medians and means of both parts."""
+    if told is None or told[1] != f"{day.day} {day:%B %Y}":
+        return False
+    parts = told.groups()
+    means = (f"{mean_wait(after):.1f}", f"{mean_wait(before):.1f}")
+    return period_agrees(parts[1:4], after) and period_agrees(parts[4:7], before) and means == parts[7:9]
 
 
 def waits_of_questions(context: Context, raw: Raw) -> dict[tuple[str, datetime], timedelta | None]:
@@ -502,7 +550,7 @@ def check_forum(forum: sna.Forum, dice: random.Random) -> Iterator[Checked]:
         yield from check_stories(forum, raw, by)
     for since, until in list_windows(forum, dice):
         context = build_context(forum, replace(whole, since=since, until=until))
-        for check in (check_momentum, check_waiting, check_across):
+        for check in (check_champions, check_momentum, check_waiting, check_across):
             yield from check(context, raw)
 
 

@@ -101,12 +101,13 @@ def champions_headline(facts: ChampionFacts) -> str:
     )
 
 
-def person_words(row: Mapping[str, Any]) -> str:
-    """What one person did, in counts."""
+def person_words(row: Mapping[str, Any], *, threads: bool) -> str:
+    """What one person did, in counts; without threads, who was written to."""
     helps = format_count(row["n_helps"], "thread")
     people = format_count(row["n_people_helped"], "person", plural="people")
     weeks = format_count(row["n_weeks_active"], "week")
-    return f"helped in {helps} of {people}, in {weeks}; last seen {format_day(row['last_seen'])}"
+    did = f"replied in {helps} of {people}" if threads else f"wrote to {people}"
+    return f"{did}, in {weeks}; last seen {format_day(row['last_seen'])}"
 
 
 def answer_champions(context: Context) -> Section:
@@ -138,11 +139,11 @@ def answer_champions(context: Context) -> Section:
 
 
 def _people_table(context: Context, facts: ChampionFacts, names: list[str]) -> TableView:
-    shown = facts.shown
+    shown, threads = facts.shown, context.forum.supports("threads") != "no"
     table = shown.select(
         pl.Series("person", names),
         pl.when(pl.col("group").is_in(context.groups)).then("group").alias(context.group_word),
-        pl.Series("what they did", [person_words(row) for row in shown.iter_rows(named=True)]),
+        pl.Series("what they did", [person_words(row, threads=threads) for row in shown.iter_rows(named=True)]),
         pl.Series("expected helps", [f"{n:.1f}" for n in shown["expected_helps"]]),
         pl.Series("ratio to expected (95% interval)", _intervals(shown, "contribution")),
         pl.Series("chance to help next quarter", [_percent(chance) for chance in shown["chance_next_quarter"]]),

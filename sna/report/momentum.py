@@ -85,7 +85,7 @@ def answer_momentum(context: Context) -> Section:
     whole = facts.weeks.filter("is_complete")
     header = {name: words for name, words in _WEEK.items() if whole[name].null_count() < whole.height}
     return Section(
-        headlines=[recent_words(facts)],
+        headlines=[f"{recent_words(facts)} {change_words(facts)}"],
         answer=[recent_words(facts), change_words(facts)],
         figures=[picture],
         tables=[view_table(facts.recent.sort("week", descending=True), "The last complete weeks", header=header)],
