@@ -13,7 +13,7 @@ from sna.formats.times import iso_time
 from sna.readers.chat import list_spells
 from sna.readers.collect import Collector
 from sna.readers.discourse.tables import Tables, is_true, merged_rows
-from sna.schema import MEMBERSHIPS, ROLES, TIME
+from sna.schema import MEMBERSHIPS, ROLES
 
 _DISCOBOT = "-2"
 _TRUST, _GRANTS = ("2", "15"), {"32": ("admin", True), "33": ("admin", False)}
@@ -30,35 +30,26 @@ def people_frame(tables: Tables) -> pl.DataFrame:
     """One row per account, in the columns of ``people`` and ``listed`` (it is a row of the source itself)."""
     primary = tables.get("user_emails").filter(is_true("primary"))
     emails = merged_rows(primary.select(pl.col("user_id").alias("id"), pl.col("email").alias("_email")), "id")
-    number = pl.col("id").cast(pl.Int64, strict=False)
-    bot = (pl.col("id") == _DISCOBOT) | (pl.col("username").str.to_lowercase() == "discobot")
-    return (
-        tables.get("users")
-        .join(emails, on="id", how="left")
-        .sort("id")
-        .select(
-            pl.col("id").alias("person_id"),
-            pl.when(pl.col("name") != "").then(pl.col("name")).otherwise(pl.col("username")).alias("name"),
-            pl.when(bot)
-            .then(pl.lit("bot"))
-            .when(number < 0)
-            .then(pl.lit("system"))
-            .otherwise(pl.lit("human"))
-            .alias("kind"),
-            iso_time("created_at").alias("joined_at"),
-            pl.coalesce("email", "_email").str.to_lowercase().alias("email"),
-            is_true("listed").alias("listed"),
-        )
+    number, username = pl.col("id").cast(pl.Int64, strict=False), pl.col("username")
+    bot = (pl.col("id") == _DISCOBOT) | (username.str.to_lowercase() == "discobot")
+    system = pl.when(number < 0).then(pl.lit("system")).otherwise(pl.lit("human"))
+    accounts = tables.get("users").join(emails, on="id", how="left").sort("id")
+    return accounts.select(
+        person_id="id",
+        name=pl.when(pl.col("name") != "").then("name").otherwise(username),
+        kind=pl.when(bot).then(pl.lit("bot")).otherwise(system),
+        joined_at=iso_time("created_at"),
+        email=pl.coalesce("email", "_email").str.to_lowercase(),
+        listed=is_true("listed"),
     )
 
 
 def usernames(tables: Tables) -> pl.DataFrame:
     """Lower-case username to person, former names too: ``username, person_id``."""
     now = tables.get("users").select(pl.col("username").str.to_lowercase(), pl.col("id").alias("person_id"))
-    renames = tables.get("user_histories").filter(pl.col("action") == _RENAMED)
-    old = renames.select(
-        pl.col("previous_value").str.to_lowercase().alias("username"), pl.col("target_user_id").alias("person_id")
-    ).drop_nulls()
+    renames = tables.get("user_histories").filter(action=_RENAMED)
+    lower = pl.col("previous_value").str.to_lowercase()
+    old = renames.select(username=lower, person_id="target_user_id").drop_nulls()
     former = old.join(now, on="username", how="anti").filter(pl.col("person_id").n_unique().over("username") == 1)
     both = pl.concat([now.drop_nulls(), former.unique()])
     return both.sort("username", "person_id").unique("username", keep="first", maintain_order=True)
@@ -66,46 +57,40 @@ def usernames(tables: Tables) -> pl.DataFrame:
 
 def role_spells(tables: Tables) -> pl.DataFrame:
     """Platform role and trust level over time where the log has them, else as found; titles and profile fields."""
-    users = tables.get("users")
-    history = _history(tables)
-    frames = [
-        _with_history(_platform_roles(users), _role_changes(history, users), "platform_role"),
-        _with_history(users.select("id", "trust_level"), _trust_changes(history), "trust_level"),
-        _snapshot(users.select("id", "title"), "title"),
-        _snapshot(tables.get("user_profiles").select("user_id", "location"), "location"),
-        _snapshot(tables.get("single_sign_on_records").select("user_id", "external_id"), "external_id"),
-        _custom_fields(tables),
+    users, history = tables.get("users"), _history(tables)
+    changes = {"platform_role": _role_changes(history, users), "trust_level": _trust_changes(history)}
+    rows = [
+        (person, attribute, *spell, "event")
+        for attribute, of_person in changes.items()
+        for person in sorted(of_person)
+        for spell in change_spells(of_person[person])
     ]
-    return pl.concat(frames).unique(maintain_order=True)
+    dated = pl.DataFrame(rows, schema=ROLES.schema, orient="row")
+    stated = [tables.get(table).select(*_fact(key, name, name)) for table, key, name in _STATED]
+    found = pl.concat([_platform_roles(users), *stated, _custom_fields(tables)])
+    said = found.filter(pl.col("person_id").is_not_null() & (pl.col("value").str.strip_chars() != ""))
+    now = said.join(dated, on=["person_id", "attribute"], how="anti", maintain_order="left")
+    return pl.concat([dated, now.with_columns(basis=pl.lit("snapshot"))], how="diagonal").unique(maintain_order=True)
 
 
-def _snapshot(frame: pl.DataFrame, attribute: str) -> pl.DataFrame:
-    person, value = frame.columns
-    rows = frame.filter(pl.col(person).is_not_null() & (pl.col(value).str.strip_chars() != ""))
-    return rows.select(
-        pl.col(person).alias("person_id"),
-        pl.lit(attribute).alias("attribute"),
-        pl.col(value).alias("value"),
-        pl.lit(None, TIME).alias("valid_from"),
-        pl.lit(None, TIME).alias("valid_to"),
-        pl.lit("snapshot").alias("basis"),
-    )
+_STATED = (
+    ("users", "id", "trust_level"),
+    ("users", "id", "title"),
+    ("user_profiles", "user_id", "location"),
+    ("single_sign_on_records", "user_id", "external_id"),
+)
+"""What accounts say of people today: table, column of the person, column of the value, whose name is the attribute."""
+
+
+def _fact(person: str, attribute: str, value: str | pl.Expr) -> list[pl.Expr]:
+    held = pl.col(value) if isinstance(value, str) else value
+    return [pl.col(person).alias("person_id"), pl.lit(attribute).alias("attribute"), held.alias("value")]
 
 
 def _platform_roles(users: pl.DataFrame) -> pl.DataFrame:
     known = users.filter(pl.col("admin").is_not_null() | pl.col("moderator").is_not_null())
     role = pl.when(is_true("admin")).then(pl.lit("admin")).when(is_true("moderator")).then(pl.lit("moderator"))
-    return known.select("id", role.otherwise(pl.lit("member")).alias("platform_role"))
-
-
-def _with_history(now: pl.DataFrame, changes: dict[str, list[Change]], attribute: str) -> pl.DataFrame:
-    """Spells from logged changes for those who have any; what is found now for the others."""
-    rows = [
-        (person, attribute, *spell, "event") for person in sorted(changes) for spell in change_spells(changes[person])
-    ]
-    dated = pl.DataFrame(rows, schema=ROLES.schema, orient="row")
-    person = now.columns[0]
-    return pl.concat([dated, _snapshot(now.filter(~pl.col(person).is_in(list(changes))), attribute)])
+    return known.select(*_fact("id", "platform_role", role.otherwise(pl.lit("member"))))
 
 
 def change_spells(changes: Sequence[Change]) -> list[Spell]:
@@ -182,24 +167,13 @@ def _role_of(state: dict[str, bool]) -> str:
 
 def _custom_fields(tables: Tables) -> pl.DataFrame:
     """Profile fields the site defined (department, job title, ...), under their own names; not personal secrets."""
-    names = tables.get("user_fields").select(
-        ("user_field_" + pl.col("id")).alias("name"), pl.col("name").alias("_label")
-    )
+    names = tables.get("user_fields").select(name="user_field_" + pl.col("id"), _label="name")
     rows = tables.get("user_custom_fields").join(names, on="name", how="inner")
     labels = {label: field_attribute(label) for label in rows["_label"].drop_nulls() if not SECRET_FIELD.search(label)}
-    named = rows.with_columns(
-        pl.col("_label").replace_strict(labels, default=None, return_dtype=pl.String).alias("attribute")
-    )
+    attribute = pl.col("_label").replace_strict(labels, default=None, return_dtype=pl.String)
+    named = rows.select("user_id", "value", attribute=attribute).drop_nulls("attribute")
     both = pl.concat([named.select("user_id", "attribute", "value"), tables.get("own_fields")])
-    return pl.concat(
-        [
-            ROLES.empty(),
-            *(
-                _snapshot(both.filter(pl.col("attribute") == attribute).select("user_id", "value"), attribute)
-                for attribute in both["attribute"].drop_nulls().unique().sort()
-            ),
-        ]
-    )
+    return both.rename({"user_id": "person_id"})
 
 
 def field_attribute(label: str) -> str:
