@@ -90,7 +90,8 @@ def find_authors(origins: Sequence[Origin]) -> list[Sender]:
     for origin in origins:
         if origin.shown.address:
             behind[origin.shown.address].append(origin)
-            homes[origin.shown.name or ""].add(origin.shown.address)
+            if not origin.shown.hidden:
+                homes[origin.shown.name or ""].add(origin.shown.address)
     frames = {address: _frame(address, mails) for address, mails in behind.items()}
     masks = {address for address, mails in behind.items() if _is_mask(address, mails, frames[address], homes=homes)}
     return [_author(origin, masks | lists, frames.get(origin.shown.address or "", _NO_FRAME)) for origin in origins]
@@ -155,11 +156,14 @@ def _is_mask(address: str, mails: Sequence[Origin], frame: tuple[int, int], *, h
     via = [_sides(found, address) for name in names if (found := _VIA.match(name))]
     if frame != _NO_FRAME or any(_fits(where, address) for _, where in via):
         return True
-    elsewhere = [homes[name] - {address} for name in sorted(names)[:_LOOKED_AT] if homes[name] - {address}]
+    elsewhere = [name for name in sorted(names) if homes[name] - {address}][:_LOOKED_AT]
     received = 2 * sum(mail.received for mail in mails) >= len(mails)
     return (
         _count_unlike(person for person, _ in via) >= _TWO
-        or any(one.isdisjoint(other) for one, other in combinations(elsewhere, 2))
+        or any(
+            _count_unlike(pair) == _TWO and homes[pair[0]] & homes[pair[1]] <= {address}
+            for pair in combinations(elsewhere, 2)
+        )
         or _count_unlike(names) >= (_TWO if received else _MANY)
     )
 
