@@ -12,6 +12,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PARTS = {
     "mixing": "Do people talk across roles? False alarms where nobody minds roles, and power where people do",
     "champions": "Are planted champions found, and how many of the names are wrong?",
+    "questions": "Is a thread a question? Labelled text of real forums",
     "vitality": "Has activity changed, do people wait longer? False alarms, coverage and power",
 }
 INTRO = """# Calibration: what the methods do where the truth is known

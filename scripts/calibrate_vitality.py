@@ -1,6 +1,6 @@
 """Level changes and waits where the truth is known: false alarms, coverage, power.
 
-About five minutes on one processor; writes docs/calibration_vitality.json.
+About five minutes on one processor; writes docs/vitality/calibration.json.
 """
 
 import json
@@ -16,9 +16,9 @@ import sna
 from sna.stats.series import YEAR, Yardstick, fit_level_change, make_yardstick
 from sna.types import Floats
 
-TARGET = Path(__file__).parents[1] / "docs" / "calibration_vitality.json"
+TARGET = Path(__file__).parents[1] / "docs" / "vitality" / "calibration.json"
 LENGTHS = (52, 78, 104, 156)
-SERIES, FITTED, FORUMS = 1000, 300, 200
+SERIES, FITTED, FORUMS = 400, 150, 150
 FLAT: Mapping[str, Mapping[str, float]] = {
     "flat": {},
     "a swing of 30 % in a year": {"swing": 0.3},

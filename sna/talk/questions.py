@@ -172,14 +172,14 @@ def is_question(text: str | None, *, title: str | None = None) -> bool:
 def asks() -> pl.Expr:
     """Column ``asks`` for a table with ``title`` and ``text``: null where there are no words at all."""
     score = pl.lit(INTERCEPT)
-    for cue, (_, _, weight) in zip(_find_cues(), CUES.values(), strict=True):
+    for cue, (_, _, weight) in zip(find_cues(), CUES.values(), strict=True):
         score = score + weight * cue.cast(pl.Float64)
     words = pl.concat_str("title", "text", ignore_nulls=True).str.strip_chars()
     reply = pl.col("title").fill_null("").str.contains(_REPLY)
     return pl.when(words.str.len_chars() > 0).then((score > 0) & ~reply).alias("asks")
 
 
-def _find_cues() -> list[pl.Expr]:
+def find_cues() -> list[pl.Expr]:
     """One column of true and false per cue."""
     body = pl.col("text").fill_null("").str.slice(0, _LOOKED_AT)
     for pattern in _LEFT_OUT:
