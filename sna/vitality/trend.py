@@ -10,7 +10,7 @@ import numpy as np
 
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
-from sna.results import Estimate, Frozen, format_number
+from sna.results import Estimate, Frozen, format_day, format_number
 from sna.stats.series import LEAST_SEGMENT, LevelChange, fit_level_change, make_yardstick
 from sna.types import Floats, Moment
 from sna.vitality.momentum import weekly_momentum
@@ -61,13 +61,13 @@ class Momentum(Frozen):
     def sentence(self) -> str:
         """Today's number against the same weeks of an earlier year, then what kind of change that is."""
         what = MEASURES[self.measure]
-        now = f"Now {format_number(self.now_per_week)} {what} a week (mean of the 13 weeks to {self.until:%d %B %Y})"
+        now = f"Now {format_number(self.now_per_week)} {what} a week (mean of the 13 weeks to {format_day(self.until)})"
         return f"{now}{self._since() if self.shape != 'none' else ''}. {self.change_sentence()}"
 
     def change_sentence(self) -> str:
         """What kind of change there was in the weeks looked at, or that none can be told from season and chance."""
         what = f"the number of {MEASURES[self.measure]} a week"
-        weeks = f"Over the {self.n_weeks} weeks to {self.until:%d %B %Y}"
+        weeks = f"Over the {self.n_weeks} weeks to {format_day(self.until)}"
         if self.shape == "none":
             return f"{weeks} {what} shows no lasting change beyond season and chance."
         season = "" if self.n_weeks >= 52 else " Less than a year is known: this may be the season."
@@ -86,10 +86,9 @@ class Momentum(Frozen):
         value, low, high = (self.change.value, self.change.low or 0.0, self.change.high or math.inf)
         verb = "rose" if value > 1 else "fell"
         if self.step_at and self.step_from and self.step_to:
-            return (
-                f"{verb} at once, to {value:.2f} times the level before (95% interval {low:.2f} to {high:.2f}), in the "
-                f"week of {self.step_at:%d %B %Y} (95% interval {self.step_from:%d %B %Y} to {self.step_to:%d %B %Y})."
-            )
+            size = f"{value:.2f} times the level before (95% interval {low:.2f} to {high:.2f})"
+            dates = f"{format_day(self.step_from)} to {format_day(self.step_to)}"
+            return f"{verb} at once, to {size}, in the week of {format_day(self.step_at)} (95% interval {dates})."
         ends = sorted((abs(low - 1), abs(high - 1)))
         rate = f"by {abs(value - 1):.0%} a year on average (95% interval {ends[0]:.0%} to {ends[1]:.0%})"
         if self.shape == "trend":

@@ -12,7 +12,7 @@ from scipy import stats
 
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
-from sna.results import Estimate, Frozen, format_duration
+from sna.results import Estimate, Frozen, format_day, format_duration
 from sna.stats.waits import kaplan_meier, survival_quantile
 from sna.talk.windows import make_window
 from sna.types import Floats, Moment
@@ -245,7 +245,7 @@ class WaitsNow(Frozen):
 
     def sentence(self) -> str:
         """Slower, faster or no change that can be shown; then the three numbers now and before."""
-        since, p = f"{self.split_at:%d %B %Y}", self.change.p_value
+        since, p = format_day(self.split_at), self.change.p_value
         if p is None or p >= 1 - self.change.level:
             verdict = f"No change of waiting can be shown between before and since {since}"
         else:

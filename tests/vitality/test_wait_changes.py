@@ -94,7 +94,7 @@ def test_the_sentence_has_all_three_numbers_and_one_verdict():
     assert (now.before.unanswered_share, now.now.unanswered_share) == (0, pytest.approx(0.2))
     assert now.now.mean_hours == pytest.approx((40 * 3 + 10 * 168) / 50)
     text = now.sentence()
-    assert text.startswith("Slower on average since 06 January 2024: half of the questions now wait ")
+    assert text.startswith("Slower on average since 6 January 2024: half of the questions now wait ")
     assert "20% are not answered within 7 days, before 0%" in text
     assert "the mean wait, 7 days at most, is 36.0 hours, before 1.0" in text
 
