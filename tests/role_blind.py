@@ -7,7 +7,7 @@ four roles, six channels, each role at home in some of them, log-normal activity
 import numpy as np
 import polars as pl
 
-from sna.mixing.pairs import Pairs
+from sna.mixing.pairs import NO_TIME, Pairs
 
 ROLES = np.repeat(np.arange(4), [96, 72, 48, 24])
 HOME = np.array([[0, 1], [2, 3], [4, 5], [0, 5]])
@@ -64,6 +64,7 @@ def code_pairs(thread, source, target, stratum, roles):
         target=np.asarray(target, dtype=np.int64),
         source_group=roles[source].astype(np.int64),
         target_group=roles[target].astype(np.int64),
+        at=np.full(len(stratum), NO_TIME),
         space=stratum,
         period=np.zeros_like(stratum),
         hour=np.zeros_like(stratum),

@@ -72,7 +72,13 @@ def brokerage_totals(
         require_null(data, participation_null())
     except NotAnswerableError:
         return _describe(label_totals(data, by=by, kinds=kinds, since=since, until=until, draws=draws, rng=rng))
-    paths, sample = _draw_paths(data, by, since=since, until=until, every=every, draws=draws, rng=rng)
+    pairs = _code(data, by, since=since, until=until, every=every)
+    return judge_totals(pairs, draws=draws, rng=np.random.default_rng(rng))
+
+
+def judge_totals(pairs: Pairs, *, draws: int, rng: np.random.Generator) -> pl.DataFrame:
+    """The table of `brokerage_totals` for joinings."""
+    paths, sample = _draw_paths(pairs, draws=draws, rng=rng)
     seen, drawn = paths.counts.sum(axis=0), sample.sum(axis=1)
     p_value, expected = monte_carlo_p(seen, drawn), drawn.mean(axis=0)
     return pl.DataFrame(
@@ -137,7 +143,8 @@ def find_bridges(
     (['person_id', 'group', 'observed', 'expected'], True)
     """
     require_null(forum, participation_null())
-    paths, sample = _draw_paths(forum, by, since=since, until=until, every=every, draws=draws, rng=rng)
+    pairs = _code(forum, by, since=since, until=until, every=every)
+    paths, sample = _draw_paths(pairs, draws=draws, rng=np.random.default_rng(rng))
     seen, drawn = paths.counts[:, 1:].sum(axis=1), sample[:, :, 1:].sum(axis=2)
     expected = drawn.mean(axis=0)
     frame = pl.DataFrame(
@@ -171,20 +178,16 @@ def _describe(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(pl.lit(False).alias("supports_claims"), pl.lit(_NOTE).alias("note"))
 
 
-def _draw_paths(
-    forum: Forum,
-    by: str,
-    *,
-    since: Moment,
-    until: Moment,
-    every: str,
-    draws: int,
-    rng: np.random.Generator | int | None,
-) -> tuple[_Paths, Floats]:
+def _code(forum: Forum, by: str, *, since: Moment, until: Moment, every: str) -> Pairs:
+    pairs = code_joins(forum, by, since=since, until=until, every=every)
+    require_groups(pairs, by)
+    return pairs
+
+
+def _draw_paths(pairs: Pairs, *, draws: int, rng: np.random.Generator) -> tuple[_Paths, Floats]:
     """Open paths of each person by role, observed and in each draw, ``(draws, people, roles)``."""
     null = participation_null()
-    pairs = lay_strata(code_joins(forum, by, since=since, until=until, every=every), null.strata)
-    require_groups(pairs, by)
+    pairs = lay_strata(pairs, null.strata)
     group = _last_group(pairs)
     kept = np.flatnonzero(group >= 0)
     code = np.full(len(group), -1, dtype=np.int64)
@@ -196,7 +199,7 @@ def _draw_paths(
         both = (source >= 0) & (target >= 0)
         return count_open_paths(source[both], target[both], group=own)
 
-    sample = np.stack([count(drawn) for drawn in null.draw(pairs, draws, np.random.default_rng(rng))])
+    sample = np.stack([count(drawn) for drawn in null.draw(pairs, draws, rng)])
     names = [pairs.groups[one] for one in own]
     return _Paths(pairs.people.gather(kept), names, count(pairs)), sample
 

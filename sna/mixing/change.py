@@ -89,11 +89,8 @@ def cross_role_change(
     """
     pairs, by = _take_pairs(data, by=by, since=since, until=until, every=every)
     if split_at is None:
-        return _search(pairs, by, draws=draws, level=level, rng=np.random.default_rng(rng))[0]
-    after = begun_after(pairs, split_at)
-    for half, name in ((0, "before"), (1, "after")):
-        require_threads(int((after == half).sum()), f"{by} change", unit=f"threads {name} {split_at}")
-    return judge_change(pairs, after, by=by, level=level)
+        return search_change(pairs, by, draws=draws, level=level, rng=np.random.default_rng(rng))[0]
+    return change_at(pairs, split_at, by=by, level=level)
 
 
 def find_change_date(
@@ -140,8 +137,16 @@ def find_change_date(
     (True, 0.005)
     """
     pairs, by = _take_pairs(data, by=by, since=since, until=until, every=every)
-    change, date = _search(pairs, by, draws=draws, level=level, rng=np.random.default_rng(rng))
+    change, date = search_change(pairs, by, draws=draws, level=level, rng=np.random.default_rng(rng))
     return date, change
+
+
+def change_at(pairs: Pairs, split_at: Moment, *, by: str = BY, level: float = 0.95) -> Estimate:
+    """The estimate of `cross_role_change` at a date, for joinings."""
+    after = begun_after(pairs, split_at)
+    for half, name in ((0, "before"), (1, "after")):
+        require_threads(int((after == half).sum()), f"{by} change", unit=f"threads {name} {split_at}")
+    return judge_change(pairs, after, by=by, level=level)
 
 
 def judge_change(pairs: Pairs, after: Ints, *, by: str, level: float) -> Estimate:
@@ -177,7 +182,9 @@ def _measure(by: str) -> str:
     return f"change in the log-odds of joining a thread of another {by} rather than one's own"
 
 
-def _search(pairs: Pairs, by: str, *, draws: int, level: float, rng: np.random.Generator) -> tuple[Estimate, datetime]:
+def search_change(
+    pairs: Pairs, by: str = BY, *, draws: int = 999, level: float = 0.95, rng: np.random.Generator
+) -> tuple[Estimate, datetime]:
     """The largest change of all dates, its p among the largest of the draws, and an interval of the same procedure."""
     dated = pairs.started.len() - pairs.started.null_count()
     require_threads(dated // 2, f"a search for the date of a {by} change", unit="dated threads in each of two parts")

@@ -13,10 +13,10 @@ import polars as pl
 
 from sna.errors import NotAnswerableError
 from sna.forum import Forum
-from sna.mixing.draws import BY, MixingDraws, draw_mixing, require_groups, take_draws
+from sna.mixing.draws import BY, MixingDraws, require_groups, take_draws
 from sna.mixing.matrix import judge_matrix, list_rungs, take_joinings
-from sna.mixing.nulls import Moments, Null, draw_counts, participation_null
-from sna.mixing.pairs import Pairs, count_groups, cross_share, lay_strata
+from sna.mixing.nulls import Moments, Null, draw_counts, participation_null, require_null
+from sna.mixing.pairs import Pairs, code_joins, count_groups, cross_share, cut_periods, lay_strata
 from sna.mixing.seating import estimate_preference, expected_same_share, hold_margins, t_estimate
 from sna.results import Estimate
 from sna.stats.inference import logit, monte_carlo_p, normal_p
@@ -118,21 +118,20 @@ def cross_role_level(
         raise NotAnswerableError(
             "A claim about level needs a null that supports claims.", got=f"Draws of the {ready.null.name} null."
         )
-    return judge_level(ready, level=level)
+    return judge_level(ready.pairs, ready.counts, null=ready.null, by=ready.by, level=level)
 
 
-def judge_level(ready: MixingDraws, *, level: float) -> Estimate:
-    """The estimate of `cross_role_level` from ready draws."""
-    pairs = ready.pairs
+def judge_level(pairs: Pairs, counts: Floats, *, null: Null, by: str, level: float) -> Estimate:
+    """The estimate of `cross_role_level` from joinings and the mixing counts of their draws."""
     closed = expected_same_share(hold_margins(pairs))
-    shift = 1 - float(np.nanmean(cross_share(ready.counts, missing=pairs.missing))) - closed
+    shift = 1 - float(np.nanmean(cross_share(counts, missing=pairs.missing))) - closed
     return t_estimate(
-        f"log-odds of joining a thread of another {ready.by} rather than one's own",
+        f"log-odds of joining a thread of another {by} rather than one's own",
         estimate_preference(pairs, shift=shift),
         level=level,
-        null=ready.null.name,
+        null=null.name,
         n=len(pairs.threads),
-        draws=len(ready.counts),
+        draws=len(counts),
     )
 
 
@@ -183,12 +182,22 @@ def cross_role_levels(
     >>> levels.select("every", "by_hour").row(0), levels["value"][0] < levels["value"][2]
     (('1q', False), True)
     """
-    generator = np.random.default_rng(rng)
+    require_null(forum, participation_null())
+    pairs = code_joins(forum, by, since=since, until=until)
+    require_groups(pairs, by)
+    return judge_levels(pairs, by=by, draws=draws, level=level, rng=np.random.default_rng(rng))
+
+
+def judge_levels(
+    pairs: Pairs, *, by: str = BY, draws: int = 199, level: float = 0.95, rng: np.random.Generator
+) -> pl.DataFrame:
+    """The table of `cross_role_levels` for joinings."""
     rows = []
     for every, by_hour in SEATINGS:
         null = participation_null(by_hour=by_hour)
-        ready = draw_mixing(forum, by=by, null=null, since=since, until=until, every=every, draws=draws, rng=generator)
-        found = judge_level(ready, level=level)
+        seated = lay_strata(cut_periods(pairs, every), null.strata)
+        counts = draw_counts(null, seated, draws=draws, rng=rng)
+        found = judge_level(seated, counts, null=null, by=by, level=level)
         rows.append((every, by_hour, found.value, found.low, found.high, found.p_value, found.n))
     schema = {"every": pl.String, "by_hour": pl.Boolean, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
     frame = pl.DataFrame(rows, schema={**schema, "p_value": pl.Float64, "n_threads": pl.Int64}, orient="row")

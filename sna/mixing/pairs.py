@@ -31,6 +31,8 @@ class Pairs:
     source_group, target_group
         Group codes as of the interaction; index into ``groups``. People whose group is not known have the code
         ``missing``, which is counted and never judged.
+    at
+        Time of each pair in microseconds since 1970; `NO_TIME` where not known.
     space, period, hour
         Codes of the space, the period and the four hours of the day (UTC) of each pair.
     stratum
@@ -56,6 +58,7 @@ class Pairs:
     target: Ints
     source_group: Ints
     target_group: Ints
+    at: Ints
     space: Ints
     period: Ints
     hour: Ints
@@ -83,7 +86,9 @@ class Pairs:
 
 
 STRATA = ("space", "period", "hour")
-PER_PAIR = ("source", "target", "source_group", "target_group", *STRATA, "stratum", "thread")
+PER_PAIR = ("source", "target", "source_group", "target_group", "at", *STRATA, "stratum", "thread")
+NO_TIME = np.iinfo(np.int64).min
+_HOUR = 3_600_000_000
 HOURS = 4
 """Length of a part of the day: within it people of all groups are taken to be at work alike."""
 
@@ -101,6 +106,24 @@ def lay_strata(pairs: Pairs, strata: Sequence[str]) -> Pairs:
             column: Ints = getattr(pairs, name)
             code = code * (int(column.max(initial=0)) + 1) + column
     return replace(pairs, stratum=np.unique(code, return_inverse=True)[1].astype(np.int64))
+
+
+def cut_periods(pairs: Pairs, every: str) -> Pairs:
+    """The same pairs with ``period`` and ``hour`` coded from their times, and strata of space and period.
+
+    Examples
+    --------
+    >>> from sna.simulate import make_forum
+    >>> pairs = code_joins(make_forum(n_people=40, n_threads=40, n_weeks=20, rng=1).forum, "role", every="1mo")
+    >>> int(pairs.period.max()), int(cut_periods(pairs, "10y").period.max())
+    (4, 0)
+    """
+    known = pairs.at != NO_TIME
+    times = pl.Series(np.where(known, pairs.at, 0)).cast(pl.Datetime("us", "UTC")).dt.truncate(every)
+    starts = np.where(known, times.to_physical().to_numpy(), NO_TIME)
+    period = np.unique(starts, return_inverse=True)[1].astype(np.int64)
+    hour = np.where(known, pairs.at // _HOUR % 24 // HOURS, 0)
+    return lay_strata(replace(pairs, period=period, hour=hour), ("space", "period"))
 
 
 def count_groups(pairs: Pairs) -> Floats:
@@ -231,10 +254,7 @@ def code_any(data: Forum | Network, by: str, *, kinds: Sequence[str], since: Mom
 def _code(rows: pl.DataFrame, every: str) -> Pairs:
     """Codes by sorted id, so that the order of rows never matters."""
     rows = rows.sort("at", "thread_id", "source", "target", nulls_last=True).with_columns(
-        pl.col("_from", "_to").fill_null(MISSING),
-        pl.col("space").fill_null(""),
-        pl.col("at").dt.truncate(every),
-        (pl.col("at").dt.hour() // HOURS).fill_null(0).cast(pl.Int64).alias("_hour"),
+        pl.col("_from", "_to").fill_null(MISSING), pl.col("space").fill_null("")
     )
     people, (source, target) = _encode(rows["source"], rows["target"])
     groups, (source_group, target_group) = _encode(rows["_from"], rows["_to"])
@@ -244,15 +264,17 @@ def _code(rows: pl.DataFrame, every: str) -> Pairs:
     )
     codes = threads.select("thread_id", pl.int_range(pl.len(), dtype=pl.Int64).alias("_thread"))
     thread = rows.select("thread_id").join(codes, on="thread_id", how="left", maintain_order="left")["_thread"]
-    space, when = _dense(rows["space"]), _dense(rows["at"])
+    space = _dense(rows["space"])
+    times = rows["at"].cast(pl.Datetime("us", "UTC")).to_physical().fill_null(NO_TIME)
     pairs = Pairs(
         source=source,
         target=target,
         source_group=source_group,
         target_group=target_group,
+        at=times.to_numpy().copy(),
         space=space,
-        period=when,
-        hour=rows["_hour"].to_numpy().copy(),
+        period=np.zeros_like(space),
+        hour=np.zeros_like(space),
         stratum=np.zeros_like(space),
         thread=thread.fill_null(-1).to_numpy().copy(),
         groups=tuple(groups),
@@ -260,7 +282,7 @@ def _code(rows: pl.DataFrame, every: str) -> Pairs:
         threads=threads["thread_id"],
         started=threads["started_at"],
     )
-    return lay_strata(pairs, ("space", "period"))
+    return cut_periods(pairs, every)
 
 
 def _dense(column: pl.Series) -> Ints:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sna.errors import NotAnswerableError, ParameterError
+from sna.errors import ParameterError
 from sna.forum import Forum
-from sna.mixing.change import begun_after, cross_role_change, find_change_date
-from sna.mixing.claims import cross_role_levels, pick_silent
-from sna.mixing.draws import BY, spaces_known
+from sna.mixing.change import begun_after, change_at, search_change
+from sna.mixing.claims import judge_levels, pick_silent
+from sna.mixing.draws import BY, require_groups, spaces_known
 from sna.mixing.matrix import mixing_matrix
-from sna.mixing.pairs import EVERY, Pairs, code_joins
+from sna.mixing.pairs import EVERY, Pairs, code_joins, cut_periods
 from sna.results import Estimate, Frozen
 from sna.talk.windows import make_window
 from sna.types import Ints, Moment
@@ -170,19 +170,17 @@ def cross_role_summary(
     """
     generator = np.random.default_rng(rng)
     pairs = code_joins(forum, by, since=since, until=until, every=EVERY)
-    moment, basis, searched = _choose_date(
-        forum, split_at, by=by, since=since, until=until, draws=draws, level=level, rng=generator
-    )
+    require_groups(pairs, by)
+    moment, basis, searched = _choose_date(forum, split_at, pairs=pairs, by=by, draws=draws, level=level, rng=generator)
     after = begun_after(pairs, moment)
     changes = {
-        every: cross_role_change(forum, split_at=moment, by=by, since=since, until=until, every=every, level=level)
-        for every in ("1q", EVERY, _FINER)
+        every: change_at(cut_periods(pairs, every), moment, by=by, level=level) for every in ("1q", EVERY, _FINER)
     }
     change = searched or changes[EVERY]
     groups, moved = compare_groups(pairs, after)
     decision, reason = decide_change(change, finer=changes[_FINER], moved_share=moved)
     levels, level_decision, level_reason = _judge_levels(
-        forum, by=by, since=since, until=until, draws=min(draws, 199), level=level, rng=generator
+        forum, pairs, by=by, draws=min(draws, 199), level=level, rng=generator
     )
     matrix = mixing_matrix(forum, by=by, since=since, until=until, draws=draws, level=level, rng=generator)
     return CrossRoleSummary(
@@ -208,16 +206,15 @@ def _choose_date(
     forum: Forum,
     split_at: Moment,
     *,
+    pairs: Pairs,
     by: str,
-    since: Moment,
-    until: Moment,
     draws: int,
     level: float,
     rng: np.random.Generator,
 ) -> tuple[datetime, str, Estimate | None]:
     """The date, its basis, and the Estimate of the search where there was one."""
     if split_at is None:
-        date, found = find_change_date(forum, by=by, since=since, until=until, draws=draws, level=level, rng=rng)
+        found, date = search_change(pairs, by, draws=draws, level=level, rng=rng)
         return date, "search", found
     named = forum.campaigns.filter((pl.col("campaign_id") == str(split_at)) | (pl.col("name") == str(split_at)))
     starts = named["starts_at"].drop_nulls()
@@ -277,16 +274,13 @@ def decide_change(change: Estimate, *, finer: Estimate, moved_share: float = 0.0
 
 
 def _judge_levels(
-    forum: Forum, *, by: str, since: Moment, until: Moment, draws: int, level: float, rng: np.random.Generator
+    forum: Forum, pairs: Pairs, *, by: str, draws: int, level: float, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, str, str]:
     """The level at several periods, the decision, and why."""
     if not spaces_known(forum):
         empty = pl.DataFrame(schema={"every": pl.String, "by_hour": pl.Boolean, "value": pl.Float64})
         return empty, "not answerable", "the source does not record in which channel a thread took place"
-    try:
-        levels = cross_role_levels(forum, by=by, since=since, until=until, draws=draws, level=level, rng=rng)
-    except NotAnswerableError as error:
-        return pl.DataFrame(), "not answerable", str(error).rstrip(".")
+    levels = judge_levels(pairs, by=by, draws=draws, level=level, rng=rng)
     return levels, *decide_level(levels, level=level)
 
 
