@@ -28,24 +28,24 @@ from sna.talk.threads import MISSING
 
 OUT = Path(__file__).parents[1] / "docs" / "mixing" / "calibration.json"
 ALPHA = 0.05
-DRAWS = 39
+DRAWS = 19
 CLAIMS = ("more", "less")
 BASE = {"n_people": 120, "n_threads": 700, "n_weeks": 52, "silent_share": 0.0, "champion_share": 0.0}
 TWO = {"n_roles": 2}
 BLIND = {
     "plain": {},
-    "roles have busy weeks, log sd .3": {"role_weeks": 0.3},
     "roles have busy weeks, log sd .5": {"role_weeks": 0.5},
-    "roles have busy weeks, log sd 1": {"role_weeks": 1.0},
     "roles work different hours": {"role_hours": 0.8},
     "two roles join at 75 %": {"late_roles": 2},
     "threads grow sevenfold": {"thread_growth": 7.0},
     "a minority of two roles grows": {**TWO, "role_growth": 19.0},
-    "presence drifts": {"presence_drift": 0.3},
-    "turnover": {"joiner_share": 0.3, "leaver_share": 0.3},
-    "unequal attention, log sd 1": {"presence_spread": 1.0},
+    "roles have busy weeks, log sd 1": {"role_weeks": 1.0},
+    "roles have busy weeks, log sd .3": {"role_weeks": 0.3},
     "30 % of roles missing": {"missing_role_share": 0.3},
+    "presence drifts": {"presence_drift": 0.3},
+    "unequal attention, log sd 1": {"presence_spread": 1.0},
     "two roles": TWO,
+    "turnover": {"joiner_share": 0.3, "leaver_share": 0.3},
     "eight roles": {"n_roles": 8},
     "very large threads": {"interest_spread": 2.0},
     "people change role": {"role_change_share": 0.3},
@@ -103,28 +103,51 @@ def simulate(design, seed):
     return cut_periods(pairs, "1mo"), changed if plan.role_preference_later is not None else middle
 
 
-def judge_once(design, seed):
-    """All decisions on one forum: True where something is claimed or rejected."""
+def judge_change_once(design, seed):
+    """Whether a change is claimed at the middle, or at the planted date: True where it is."""
     pairs, split = simulate(design, seed)
     before = design.get("role_preference", 0.0)
     truth = before - design.get("role_preference_later", before)
-    changes = {every: change_at(cut_periods(pairs, every), split) for every in ("1q", "1mo", "1w")}
-    month, finer, moved = changes["1mo"], changes["1w"], compare_groups(pairs, begun_after(pairs, split))[1]
     rng = np.random.default_rng([109, seed])
-    searched, _ = search_change(pairs, draws=199, rng=rng)
-    levels = judge_levels(pairs, draws=DRAWS, rng=rng)
-    decision = decide_change(month, finer=finer, moved_share=moved)[0]
+    month, week = (change_at(cut_periods(pairs, every), split, draws=DRAWS, rng=rng) for every in ("1mo", "1w"))
+    moved = compare_groups(pairs, begun_after(pairs, split))[1]
+    return {
+        "change claimed": decide_change(month, finer=week, moved_share=moved)[0] in CLAIMS,
+        "change by 1mo": month.p_value <= ALPHA,
+        "change by 1w": week.p_value <= ALPHA,
+        "its interval covers": month.low <= truth <= month.high,
+    }
+
+
+def judge_level_once(design, seed):
+    """Whether a level is claimed, and whether each comparison rejects."""
+    pairs, _ = simulate(design, seed)
+    levels = judge_levels(pairs, draws=DRAWS, rng=np.random.default_rng([111, seed]))
     return {
         "level claimed": decide_level(levels)[0] in CLAIMS,
         **{
             f"level by {every}{' and hour' if by_hour else ''}": p is not None and p <= ALPHA
             for every, by_hour, p in levels.select("every", "by_hour", "p_value").iter_rows()
         },
-        "change claimed": decision in CLAIMS,
-        **{f"change by {every}": estimate.p_value <= ALPHA for every, estimate in changes.items()},
-        "its interval covers": month.low <= truth <= month.high,
-        "change claimed after a search": decide_change(searched, finer=finer, moved_share=moved)[0] in CLAIMS,
     }
+
+
+def judge_search_once(design, seed):
+    """Whether a change is claimed at a date that was searched for."""
+    pairs, _ = simulate(design, seed)
+    rng = np.random.default_rng([112, seed])
+    change, date = search_change(pairs, draws=59, rng=rng)
+    week = change_at(cut_periods(pairs, "1w"), date, draws=DRAWS, rng=rng)
+    moved = compare_groups(pairs, begun_after(pairs, date))[1]
+    return {
+        "change claimed after a search": decide_change(change, finer=week, moved_share=moved)[0] in CLAIMS,
+        "search rejects": change.p_value <= ALPHA,
+    }
+
+
+def judge_both(design, seed):
+    """Change and level."""
+    return {**judge_level_once(design, seed), **judge_change_once(design, seed)}
 
 
 def judge_bridging(design, seed):
@@ -158,21 +181,25 @@ def study(judge, design, replications):
 
 
 def list_studies():
-    """Section, design and judge of every study, in order of importance."""
+    """Section, design, judge and its parameters of every study, in order of importance."""
     for name, design in BLIND.items():
-        yield "nobody minds roles", name, judge_once, design
+        yield "nobody minds roles", name, judge_both, design
     for name, design in CONSTANT.items():
-        yield "a constant preference", name, judge_once, {**design, "role_preference": 0.6}
+        yield "a constant preference", name, judge_change_once, {**design, "role_preference": 0.6}
     for name, (before, after) in CHANGES.items():
         design = {"role_preference": before, "role_preference_later": after}
-        yield "power: a preference changes", name, judge_once, design
+        yield "power: a preference changes", name, judge_change_once, design
     for delta in (-0.6, -0.3, 0.3, 0.6):
-        yield "power: a constant preference", f"preference {delta}", judge_once, {"role_preference": delta}
+        yield "power: a constant preference", f"preference {delta}", judge_level_once, {"role_preference": delta}
+    for name in ("plain", "roles have busy weeks, log sd .5", "two roles join at 75 %"):
+        yield "a date that is searched for, nobody minds roles", name, judge_search_once, BLIND[name]
+    for name, (before, after) in CHANGES.items():
+        design = {"role_preference": before, "role_preference_later": after}
+        yield "power: a date that is searched for", name, judge_search_once, design
     for name in ("plain", "roles have busy weeks, log sd .5", "unequal attention, log sd 1"):
         yield "brokerage totals, nobody minds roles", name, judge_bridging, BLIND[name]
-    for name in ("plain", "no channels"):
-        yield "nulls that support no claim, nobody minds roles", name, judge_ladder, BLIND[name]
     yield "cells of the matrix, nobody minds roles", "plain", judge_cells, BLIND["plain"]
+    yield "nulls that support no claim, nobody minds roles", "plain", judge_ladder, BLIND["plain"]
 
 
 def calibrate(replications, *, save=lambda found: None):

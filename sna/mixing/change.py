@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -10,12 +11,14 @@ import polars as pl
 from sna.errors import NotAnswerableError
 from sna.forum import Forum
 from sna.mixing.draws import BY, LEAST_THREADS, MixingDraws, require_agreement, require_groups, require_threads
-from sna.mixing.pairs import EVERY, Pairs, code_joins, lay_strata, take_pairs
+from sna.mixing.nulls import draw_counts, participation_null
+from sna.mixing.pairs import EVERY, NO_TIME, Pairs, code_joins, lay_strata, take_pairs
 from sna.mixing.seating import (
+    Margins,
     Scores,
-    estimate_preference,
     fit_preference,
     hold_margins,
+    place_preference,
     score_threads,
     subtract,
     t_estimate,
@@ -54,7 +57,7 @@ def cross_role_change(
     by, since, until, every, level
         As in `mixing_matrix`.
     draws, rng
-        For the search only.
+        Draws of the thread-participation null, which place the zero exactly, and those of the search.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def cross_role_change(
     pairs, by = _take_pairs(data, by=by, since=since, until=until, every=every)
     if split_at is None:
         return search_change(pairs, by, draws=draws, level=level, rng=np.random.default_rng(rng))[0]
-    return change_at(pairs, split_at, by=by, level=level)
+    return change_at(pairs, split_at, by=by, draws=draws, level=level, rng=rng)
 
 
 def find_change_date(
@@ -141,28 +144,41 @@ def find_change_date(
     return date, change
 
 
-def change_at(pairs: Pairs, split_at: Moment, *, by: str = BY, level: float = 0.95) -> Estimate:
+def change_at(
+    pairs: Pairs,
+    split_at: Moment,
+    *,
+    by: str = BY,
+    draws: int = 199,
+    level: float = 0.95,
+    rng: np.random.Generator | int | None = None,
+) -> Estimate:
     """The estimate of `cross_role_change` at a date, for joinings."""
     after = begun_after(pairs, split_at)
     for half, name in ((0, "before"), (1, "after")):
         require_threads(int((after == half).sum()), f"{by} change", unit=f"threads {name} {split_at}")
-    return judge_change(pairs, after, by=by, level=level)
+    return judge_change(pairs, after, by=by, draws=draws, level=level, rng=np.random.default_rng(rng))
 
 
-def judge_change(pairs: Pairs, after: Ints, *, by: str, level: float) -> Estimate:
+def judge_change(pairs: Pairs, after: Ints, *, by: str, draws: int, level: float, rng: np.random.Generator) -> Estimate:
     """The estimate of `cross_role_change` for threads labelled 0 (before) and 1 (after)."""
-    later, earlier = (
-        estimate_preference(take_pairs(pairs, np.flatnonzero(after[pairs.thread] == half))) for half in (1, 0)
-    )
-    found = subtract(later, earlier)
-    return t_estimate(_measure(by), found, level=level, null="no change of preference", n=len(pairs.threads))
+    # The same random numbers for both parts: what they have in common cancels.
+    seed, found = rng.integers(0, 2**32, 4), []
+    for half in (1, 0):
+        part = lay_strata(take_pairs(pairs, np.flatnonzero(after[pairs.thread] == half)), ("space", "period"))
+        counts = draw_counts(participation_null(), part, draws=draws, rng=np.random.default_rng(seed))
+        found.append(place_preference(part, counts))
+    gap = subtract(found[0], found[1])
+    n = len(pairs.threads)
+    return t_estimate(_measure(by), gap, level=level, null="no change of preference", n=n, draws=draws)
 
 
 def begun_after(pairs: Pairs, split_at: Moment) -> Ints:
     """1 for each thread that began at or after a moment, else 0."""
     moment = make_window(split_at, None)[0]
-    later = pairs.started.to_frame("at").select(pl.col("at") >= pl.lit(moment, TIME)).to_series()
-    return later.fill_null(False).cast(pl.Int64).to_numpy()
+    starts = pairs.started.cast(TIME).to_physical().fill_null(NO_TIME).to_numpy()
+    begin = NO_TIME if moment is None else int(pl.Series([moment]).cast(TIME).to_physical()[0])
+    return (starts >= begin).astype(np.int64)
 
 
 def _take_pairs(
@@ -190,6 +206,7 @@ def search_change(
     require_threads(dated // 2, f"a search for the date of a {by} change", unit="dated threads in each of two parts")
     margins = hold_margins(pairs)
     scores = score_threads(pairs, margins, delta=fit_preference(margins)[0])
+    scores = replace(scores, score=_centre(scores, _mean_score(pairs, margins, draws=min(draws, 99), rng=rng)))
     cuts = _list_cuts(scores.weight[:dated])
     step, error = _compare_parts(scores, cuts)
     scaled = np.abs(step / error)
@@ -216,6 +233,21 @@ def search_change(
         ),
         date,
     )
+
+
+def _mean_score(pairs: Pairs, margins: Margins, *, draws: int, rng: np.random.Generator) -> Floats:
+    """Mean score of each thread over draws without preference: what the closed form leaves out."""
+    null, total = participation_null(), np.zeros(len(pairs.threads))
+    for drawn in null.draw(pairs, draws, rng):
+        total += score_threads(drawn, margins, delta=0.0).score
+    return total / draws
+
+
+def _centre(scores: Scores, mean: Floats) -> Floats:
+    """Scores less their mean over draws, adding up to zero."""
+    score = scores.score - mean
+    centred: Floats = score - scores.weight * score.sum() / max(float(scores.weight.sum()), 1e-12)
+    return centred
 
 
 def _list_cuts(weight: Floats) -> Ints:

@@ -17,7 +17,7 @@ from sna.mixing.draws import BY, MixingDraws, require_groups, take_draws
 from sna.mixing.matrix import judge_matrix, list_rungs, take_joinings
 from sna.mixing.nulls import Moments, Null, draw_counts, participation_null, require_null
 from sna.mixing.pairs import Pairs, code_joins, count_groups, cross_share, cut_periods, lay_strata
-from sna.mixing.seating import estimate_preference, expected_same_share, hold_margins, t_estimate
+from sna.mixing.seating import place_preference, t_estimate
 from sna.results import Estimate
 from sna.stats.inference import logit, monte_carlo_p, normal_p
 from sna.types import Floats, Moment
@@ -123,11 +123,9 @@ def cross_role_level(
 
 def judge_level(pairs: Pairs, counts: Floats, *, null: Null, by: str, level: float) -> Estimate:
     """The estimate of `cross_role_level` from joinings and the mixing counts of their draws."""
-    closed = expected_same_share(hold_margins(pairs))
-    shift = 1 - float(np.nanmean(cross_share(counts, missing=pairs.missing))) - closed
     return t_estimate(
         f"log-odds of joining a thread of another {by} rather than one's own",
-        estimate_preference(pairs, shift=shift),
+        place_preference(pairs, counts),
         level=level,
         null=null.name,
         n=len(pairs.threads),

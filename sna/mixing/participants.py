@@ -88,6 +88,10 @@ def count_participants(pairs: Pairs, *, draws: int, rng: np.random.Generator) ->
     parts, lengths, sweeps = _plan(pairs, draws, rng)
     k, (before, after) = len(pairs.groups), lengths
     counts = np.zeros((draws, k, k))
+    if len(parts) == 1:
+        counts[:before] = _count_walk(parts[0], parts[0].seeds[0], before, sweeps)
+        counts[before:] = _count_walk(parts[0], parts[0].seeds[1], after, sweeps)
+        return counts
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         first = [pool.submit(_count_walk, part, part.seeds[0], before, sweeps) for part in parts]
         second = [pool.submit(_count_walk, part, part.seeds[1], after, sweeps) for part in parts]

@@ -174,7 +174,8 @@ def cross_role_summary(
     moment, basis, searched = _choose_date(forum, split_at, pairs=pairs, by=by, draws=draws, level=level, rng=generator)
     after = begun_after(pairs, moment)
     changes = {
-        every: change_at(cut_periods(pairs, every), moment, by=by, level=level) for every in ("1q", EVERY, _FINER)
+        every: change_at(cut_periods(pairs, every), moment, by=by, draws=min(draws, 199), level=level, rng=generator)
+        for every in ("1q", EVERY, _FINER)
     }
     change = searched or changes[EVERY]
     groups, moved = compare_groups(pairs, after)
