@@ -140,7 +140,8 @@ def _no_replies(forum: Forum) -> Warned | None:
     posts, told = forum.posts.height, forum.supports("threads") != "no" or forum.mentions.is_empty()
     if forum.posts["thread_id"].n_unique() < posts or not told or posts < _ENOUGH:
         return None
-    says = f"No post answers another: {posts:,} posts in as many threads. Who answers whom, and how fast, is unknown."
+    says = f"No post is recorded as an answer to another: {posts:,} posts in as many threads. "
+    says += "Who answers whom, and how fast, is unknown."
     return Warned("no_replies", "posts", posts, says, {"threads": "no", "reply_parent": "no"})
 
 

@@ -76,7 +76,7 @@ def test_an_export_from_before_threads_does_not_claim_that_nothing_was_answered(
     with pytest.raises(sna.NotAnswerableError, match="needs threads"):
         sna.list_waits(forum)
     page = sna.render_report(forum)
-    assert "No post answers another" in page
+    assert "No post is recorded as an answer" in page
     assert not re.search(r"0 % of 53|0% of 53", page)
 
 
@@ -244,7 +244,7 @@ def test_a_forum_made_by_hand_goes_on_answering_after_hr_data_are_added():
 def test_check_says_it_first_and_to_machines_and_the_report_too(tmp_path):
     folder = write_slack(tmp_path / "old", talk(53, n_replies=0))
     words = CliRunner().invoke(main, ["check", str(folder), "--quiet"]).output.splitlines()
-    assert words[1].startswith("WARNING: No post answers another")
+    assert words[1].startswith("WARNING: No post is recorded as an answer")
     assert "  [no     ] time to answer (threads: no)" in words
     facts = json.loads(CliRunner().invoke(main, ["check", str(folder), "--json"]).output)
     assert {key: value for key, value in facts["warnings"][0].items() if key != "says"} == {
