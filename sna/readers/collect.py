@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -300,6 +300,12 @@ class JsonFiles:
                     self._damaged(name, table, error, position=f"line {number}")
         except ReadError as error:
             self._damaged(name, table, error)
+
+    def note_unused(self, used: Collection[str]) -> None:
+        """Log the JSON files a reader made nothing of: of another kind, or cut off in their first object."""
+        for name in self.container.match(r".*\.json"):
+            if name not in used:
+                self.log.note("posts", "file_not_used", file=name)
 
     def _parse(self, data: bytes, name: str, table: str, *, position: str = "") -> Any:
         document, mended = parse_json(data, name)

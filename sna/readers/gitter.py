@@ -28,6 +28,7 @@ def read_gitter(container: Container, options: ReadOptions) -> Forum:
         _add_post(log, people, key, message, name)
     for person, title in people.items():
         log.derive("people", person_id=person, name=title or None)
+    files.note_unused(names)
     return log.forum(capabilities=CAPABILITIES, coverage=f"{len(names):,} rooms", files=names)
 
 

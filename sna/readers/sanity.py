@@ -16,6 +16,7 @@ import polars as pl
 
 from sna.admit import make_issues
 from sna.forum import Forum, list_roster
+from sna.results import format_count
 from sna.schema import ISSUES, TIME
 
 FIRST_YEAR = 1990
@@ -26,6 +27,7 @@ _CHATS = frozenset({"slack", "teams", "mattermost", "gitter", "rocketchat", "dis
 _TIMES = {"posts": ("created_at", "edited_at", "deleted_at"), "signals": ("at",), "events": ("at",)}
 _ABOUT_ACCOUNTS = frozenset({"platform_role", "account_status", "trust_level", "external_id", "reputation", "sme_tag"})
 """Attributes of an account that say nothing of its owner's place in the organisation."""
+_DAMAGE = ("damaged_file", "file_cut_off", "table_cut_off")
 _LIKES = ("like", "upvote", "downvote", "endorse", "thanks")
 _FEW_ROLES, _HALF = 0.2, 0.5
 """With a fifth of the people known, a role is known at both ends of one tie in 25; with half, of one in four."""
@@ -142,7 +144,7 @@ def _no_replies(forum: Forum) -> Warned | None:
         return None
     says = f"No post is recorded as an answer to another: {posts:,} posts in as many threads. "
     says += "Who answers whom, and how fast, is unknown."
-    return Warned("no_replies", "posts", posts, says, {"threads": "no", "reply_parent": "no"})
+    return Warned("no_replies", "posts", posts, says)
 
 
 def _few_threaded(forum: Forum) -> Warned | None:
@@ -183,7 +185,7 @@ def _nothing_accepted(forum: Forum) -> Warned | None:
     says = (
         "No answer is marked as accepted, though this kind of export can say so: which questions are solved is unknown."
     )
-    return Warned("nothing_accepted", "signals", 0, says, {"acceptance": "no", "acceptance_time": "no"})
+    return Warned("nothing_accepted", "signals", answered, says)
 
 
 def _lost_times(forum: Forum) -> Warned | None:
@@ -193,6 +195,16 @@ def _lost_times(forum: Forum) -> Warned | None:
         return None
     says = f"{n:,} posts have no usable time: before {FIRST_YEAR}, after the export, or not readable. Are days "
     return Warned("times_removed", "posts", n, says + "and months, or the unit of numbers, read as they were meant?")
+
+
+def _lost_files(forum: Forum) -> Warned | None:
+    """Files that are damaged, or that chat readers, who know a file by what it holds, could make nothing of."""
+    files = [forum.issues.filter(pl.col("reason").is_in(_DAMAGE))["file"].n_unique(), 0]
+    if forum.source.platform in _CHATS:
+        files[1] = forum.issues.filter(pl.col("reason") == "file_not_used")["file"].n_unique()
+    damaged, unread = (format_count(n, "file") for n in files)
+    says = f"{damaged} damaged or cut off, {unread} with nothing readable: what they held is missing."
+    return Warned("files_lost", "files", sum(files), says) if any(files) else None
 
 
 def _odd_times(forum: Forum) -> Warned | None:
@@ -283,6 +295,7 @@ _CHECKS: tuple[Callable[[Forum], Warned | None], ...] = (
     _few_threaded,
     _late_threads,
     _nothing_accepted,
+    _lost_files,
     _lost_times,
     _odd_times,
     _days_only,

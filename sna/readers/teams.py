@@ -102,6 +102,8 @@ def read_teams(container: Container, options: ReadOptions) -> Forum:
         place = _place_of(container, name)
         for message in _messages(files, name):
             _take_message(tenant, {**place, **message}, name)
+    used = [name for names in found.values() for name in names]
+    files.note_unused(used)
     if not tenant.teams and not tenant.channels:
         log.note("posts", "privacy_unknown", detail="no list of teams or channels; withheld are chats")
     _write_posts(tenant)
@@ -110,7 +112,7 @@ def read_teams(container: Container, options: ReadOptions) -> Forum:
     for person in tenant.owners:
         log.derive("roles", person_id=person, attribute="platform_role", value="team_owner", basis="snapshot")
     coverage = f"{len(found['messages']):,} message files, {options.scope} private teams, private channels and chats"
-    return log.forum(capabilities=CAPABILITIES, coverage=coverage, files=[n for names in found.values() for n in names])
+    return log.forum(capabilities=CAPABILITIES, coverage=coverage, files=used)
 
 
 def _recognise(container: Container) -> str | None:

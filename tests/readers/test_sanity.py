@@ -288,3 +288,26 @@ def test_warnings_are_words_of_the_vocabulary_and_lower_known_levels(tmp_path):
     forum = sna.read_forum(write_slack(tmp_path, talk(53, n_replies=0)))
     assert all(map(is_known_reason, warned(forum)))
     assert set(forum.source.capabilities) == set(CAPABILITIES)
+
+
+def test_a_page_cut_off_in_its_first_message_is_not_lost_in_silence(tmp_path):
+    def page(number):
+        sender = {"user": {"id": f"u{number % 3}", "displayName": f"N{number % 3}"}}
+        at = (START + timedelta(hours=number)).isoformat()
+        place = {"teamId": "t", "channelId": "c"}
+        message = {"id": str(number), "createdDateTime": at, "messageType": "message", "from": sender}
+        return json.dumps({"value": [message | {"channelIdentity": place, "body": {"content": "hi"}}]})
+
+    for number in range(3):
+        (tmp_path / f"messages{number}.json").write_text(page(number))
+    assert "files_lost" not in warned(sna.read_forum(tmp_path))
+    (tmp_path / "messages1.json").write_text(page(1)[:40])
+    cut = sna.list_warnings(sna.read_forum(tmp_path)).filter(warning="files_lost")
+    assert cut["says"].item().startswith("0 files damaged or cut off, 1 file with nothing readable")
+
+
+def test_a_damaged_day_is_said(tmp_path):
+    folder = write_slack(tmp_path, talk(20, n_replies=10))
+    (folder / "help" / "2024-03-02.json").write_text('[{"type": "message", "ts": "17')
+    says = dict(sna.list_warnings(sna.read_forum(folder)).select("warning", "says").rows())
+    assert says["files_lost"].startswith("1 file damaged or cut off")

@@ -358,18 +358,21 @@ def read_mattermost_api(container: Container, options: ReadOptions) -> Forum:
     log = Collector("mattermost", options)
     files, names = JsonFiles(container, log), MentionNames()
     channels: dict[str, dict[str, Any]] = {}
-    pages = []
+    pages, described = list[str](), list[str]()
     for name in container.match(r".*\.json"):
         shown = as_dict(peek_json(container, name))
         if _is_page(shown):
             pages.append(name)
         elif "username" in shown:
+            described.append(name)
             _take_api_user(log, names, as_dict(files.document(name, "people")), name)
         elif "team_id" in shown and as_id(shown.get("id")):
+            described.append(name)
             channels[str(shown["id"])] = shown
     for post_id, (post, page) in _latest_posts(files, pages).items():
         _take_api_post(log, names, post_id, post, page, channels.get(as_id(post.get("channel_id")) or "", {}))
     names.resolve(log)
+    files.note_unused([*pages, *described])
     return log.forum(capabilities=API_CAPABILITIES, coverage="pages of the REST API", files=pages)
 
 
