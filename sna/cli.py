@@ -74,7 +74,12 @@ class Request:
     platform: str | None
     mapping: str | None
     edges: str | None
+    columns: str | None
+    time_format: str | None
+    sheet: str | None
+    org_columns: str | None
     private: bool
+    yes: bool
     quiet: bool
 
 
@@ -84,8 +89,13 @@ _OPTIONS = (
     click.option("--org", help="People's roles, departments, managers: HRIS or Viva Insights CSV, SCIM JSON."),
     click.option("--platform", help="Skip recognition and use this reader."),
     click.option("--mapping", help="Read with this mapping: a YAML file (`sna map guess`) or a preset's name."),
-    click.option("--edges", help="Read a list of ties: its columns for from, to and time, as 'from,to,time'."),
+    click.option("--edges", help="Read a list of ties: its columns from,to,time by name, or by position: 1,2,3."),
+    click.option("--columns", help="Read one table of posts: author=user,created_at=date,thread=topic,text=body ..."),
+    click.option("--time-format", help="How its times are written: dmy, mdy, excel, epoch_s ... or '%d.%m.%Y %H:%M'."),
+    click.option("--sheet", help="The sheet of a workbook."),
+    click.option("--org-columns", help="Columns of the --org file: person_id=ID,manager=Boss,valid_from=Since ..."),
     click.option("--private", is_flag=True, help="Also read private channels and direct messages."),
+    click.option("--yes", is_flag=True, help="Read an unknown table with the mapping that is guessed, without asking."),
     click.option("--quiet", is_flag=True, help="No progress bars."),
 )
 _BY = click.option("--by", default=None, help="Attribute of people: role (default), department, level, ...")
@@ -131,26 +141,29 @@ def report(*, request: Request, by: str | None, out: str, names: bool, min_group
 @_JSON
 def check(*, request: Request, as_json: bool) -> None:
     """Say what EXPORT is, which rows were used or not and why, and which analyses it can support."""
-    told = request.platform or request.mapping or request.edges
-    reason = "it was said so on the command line" if told else ""
-    if request.export and not told and not _is_database(request.export):
-        reason = sna.recognise(request.export).reason
-    facts = describe(_load(replace(request, quiet=request.quiet or as_json)), reason=reason)
+    forum = _load(replace(request, quiet=request.quiet or as_json))
+    facts = describe(forum, reason=_reason(request))
     click.echo(json.dumps(facts, indent=1, ensure_ascii=True) if as_json else _printable(_in_words(facts)))
 
 
+def _reason(request: Request) -> str:
+    """Why the export was read as it was."""
+    if request.platform or request.mapping or request.edges or request.columns:
+        return "it was said so on the command line"
+    if not request.export or _is_database(request.export):
+        return ""
+    try:
+        return sna.recognise(request.export).reason
+    except FormatError:
+        return "no reader knows it; its columns were guessed"
+
+
 @main.command()
-@click.argument("export")
+@_reads_forum
 @click.argument("out")
-@click.option("--org", help="People's roles, departments, managers: HRIS or Viva Insights CSV, SCIM JSON.")
-@click.option("--platform", help="Skip recognition and use this reader.")
-@click.option("--mapping", help="A mapping's YAML file or a preset's name.")
-@click.option("--edges", help="A list of ties: its columns, as 'from,to,time'.")
-@click.option("--private", is_flag=True, help="Also read private channels and direct messages.")
-@click.option("--quiet", is_flag=True, help="No progress bars.")
-def convert(*, out: str, **given: Any) -> None:
+def convert(*, request: Request, out: str) -> None:
     """Write EXPORT as the canonical Parquet folder OUT, which every command reads back fast."""
-    forum = _load(Request(example=False, **given))
+    forum = _load(request)
     path = sna.write_forum(forum, out)
     click.echo(_printable(repr(forum)))
     click.echo(f"Tables: {path.resolve()}")
@@ -252,25 +265,73 @@ def map_check(mapping_file: str) -> None:
 def _load(request: Request) -> Forum:
     if bool(request.export) == request.example:
         raise click.UsageError("Give an EXPORT (a folder, file or archive), or --example for the bundled forum.")
+    org = sna.read_org(request.org, **_org_columns(request.org_columns)) if request.org else None
     forum = sna.load_example() if request.example else _read(str(request.export), request)
-    return sna.add_org(forum, sna.read_org(request.org)) if request.org else forum
+    return forum if org is None else sna.add_org(forum, org)
+
+
+def _org_columns(text: str | None) -> dict[str, Any]:
+    """Columns of the keys `sna.read_org` knows; any other word is an attribute, and only those are read then."""
+    pairs = _pairs(text, "--org-columns")
+    keys = set(sna.people.org_columns.KEYS)
+    attributes = {name: column for name, column in pairs.items() if name not in keys}
+    return {"columns": {k: v for k, v in pairs.items() if k in keys}, "attributes": attributes or None}
+
+
+def _pairs(text: str | None, option: str) -> dict[str, str]:
+    """``a=b,c=d`` as a mapping; a column whose name holds a comma or an equals sign needs Python."""
+    pairs = [part.partition("=") for part in text.split(",")] if text else []
+    if any(not key.strip() or not value.strip() for key, _, value in pairs):
+        raise click.UsageError(f"{option} is written field=column,field=column; got {text!r}.")
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _read(export: str, request: Request) -> Forum:
+    how: dict[str, Any] = {"time_format": request.time_format, "sheet": request.sheet}
     if request.edges:
-        source, target, at = (*(name.strip() for name in request.edges.split(",")), None, None, None)[:3]
-        if not source or not target:
-            raise click.UsageError(
-                "--edges names the columns for from and to, and time if there is one: 'from,to,time'."
-            )
-        return sna.read_edges(export, source=source, target=target, at=at)
+        return sna.read_edges(export, **_ends(request.edges), **how)
+    if request.columns:
+        columns = _pairs(request.columns, "--columns")
+        return sna.read_table(export, columns=columns, include_private=request.private, **how)
     if request.mapping:
         return sna.read_mapped(export, request.mapping, include_private=request.private)
     if _is_database(export):
         return sna.read_discourse_database(export, include_private=request.private, progress=not request.quiet)
-    return sna.read_forum(
-        export, platform=request.platform, include_private=request.private, progress=not request.quiet
-    )
+    try:
+        return sna.read_forum(
+            export, platform=request.platform, include_private=request.private, progress=not request.quiet
+        )
+    except FormatError as error:
+        if request.platform:
+            raise
+        return _read_guessed(export, request, error)
+
+
+def _ends(text: str) -> dict[str, Any]:
+    """Columns of a list of ties by name, or by position from 1."""
+    names = [name.strip() for name in text.split(",")]
+    if len(names) < 2 or not all(names):
+        raise click.UsageError("--edges names the columns for from and to, and time if there is one: 'from,to,time'.")
+    by_position = all(name.isdecimal() for name in names)
+    ends: list[Any] = [int(name) - 1 for name in names] if by_position else list(names)
+    return dict(zip(("source", "target", "at", "space"), ends, strict=False))
+
+
+def _read_guessed(export: str, request: Request, error: FormatError) -> Forum:
+    """Read an export no reader knows with a guessed mapping: shown, and used when somebody agrees."""
+    try:
+        guess = sna.guess_mapping(export)
+    except SnaError:
+        raise error from None
+    click.echo(_printable(str(guess)), err=True)
+    save = f"sna map guess {export} > mapping.yaml, correct it, and read with --mapping mapping.yaml"
+    if guess.missing:
+        raise SchemaError(f"{export} cannot be read without help.", got="; ".join(guess.missing) + ".", hint=save)
+    asked = not request.yes and sys.stdin.isatty()
+    if not request.yes and not (asked and click.confirm("Read it with this mapping?", err=True)):
+        need = f"{export} is a table no reader knows; it is read when you agree to the guess above."
+        raise FormatError(need, hint=f"--yes if every line is right; else {save}")
+    return sna.read_mapped(export, guess.mapping, include_private=request.private)
 
 
 def _is_database(export: str) -> bool:

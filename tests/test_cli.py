@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import sna
 from sna.cli import main
+from tests.workbook import make_workbook
 
 QUESTION = (
     '<row Id="1" PostTypeId="1" CreationDate="2024-01-01T10:00:00.000" OwnerUserId="1" Title="How?" Body="b" '
@@ -215,3 +216,54 @@ def test_a_defect_of_ours_is_said_without_a_traceback(monkeypatch, export):
     assert "Traceback" not in result.output
     monkeypatch.setenv("SNA_DEBUG", "1")
     assert isinstance(run("check", export).exception, RuntimeError)
+
+
+TABLE = "who,when,topic,words\n" + "".join(f"u{i % 3},{i + 1}/6/15 10:00,t{i // 3},words {i}\n" for i in range(9))
+
+
+def test_columns_and_times_are_named_at_the_shell(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text(TABLE, encoding="utf-8")
+    columns = "author=who,created_at=when,thread=topic"
+    facts = json.loads(run("check", table, "--columns", columns, "--time-format", "dmy", "--json").stdout)
+    assert facts["period"][0].startswith("2015-06-01")
+    assert facts["tables"]["posts"]["used"] == 9
+    assert run("check", table, "--columns", columns).exit_code == 5
+    assert run("check", table, "--columns", "author").exit_code == 2
+
+
+def test_edges_by_position_and_a_sheet(tmp_path):
+    path = tmp_path / "ties.xlsx"
+    rows = [["from", "to", "at"], ["ann", "bob", ("date", 45413.5)], ["bob", "ann", ("date", 45414.5)]]
+    path.write_bytes(make_workbook({"Notes": [["x"], ["y"]], "Ties": rows}))
+    facts = json.loads(run("check", path, "--edges", "1,2,3", "--sheet", "Ties", "--json").stdout)
+    assert facts["period"][0].startswith("2024-05-01T12:00")
+    assert facts["tables"]["mentions"]["used"] == 2
+
+
+def test_a_table_no_reader_knows_is_read_when_somebody_agrees(tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text(TABLE.replace("/6/15", ".6.2015"), encoding="utf-8")
+    refused = run("check", table)
+    assert refused.exit_code == 4
+    assert "author_id:" in refused.output
+    assert "--yes" in refused.output
+    agreed = run("check", table, "--yes", "--json")
+    assert json.loads(agreed.stdout)["tables"]["posts"]["used"] == 9
+    assert "its columns were guessed" in agreed.stdout
+    table.write_text(TABLE, encoding="utf-8")
+    open_question = run("check", table, "--yes")
+    assert open_question.exit_code == 5
+    assert "day or month first" in open_question.output
+
+
+def test_the_org_file_is_looked_at_before_the_export(tmp_path, monkeypatch, export):
+    org = tmp_path / "org.csv"
+    org.write_text("foo,bar\n1,2\n", encoding="utf-8")
+    monkeypatch.setattr(sna, "read_forum", lambda *_, **__: pytest.fail("the export was read first"))
+    assert run("check", export, "--org", org).exit_code == 5
+    monkeypatch.undo()
+    wrong = run("check", export, "--org", org, "--org-columns", "person_id=baz")
+    assert wrong.exit_code == 5
+    assert "baz" in wrong.output
+    assert run("check", export, "--org", org, "--org-columns", "person_id=foo,role=bar").exit_code == 0

@@ -2,11 +2,13 @@
 
 import json
 import struct
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from sna.formats.bson import read_bson
 from sna.formats.container import open_container
 from sna.formats.sqldump import list_sql_tables, read_sql_tables
 from sna.readers.mapping.compute import plain_text
+from tests.workbook import make_workbook
 
 
 def counted(forum):
@@ -638,3 +641,145 @@ def test_lone_surrogates_in_lists_are_mended(tmp_path):
              "columns": {"post_id": "id", "person_id": "who", "kind": {"const": "like"}}}  # fmt: skip
     forum = sna.read_mapped(tmp_path, {"name": "m", "posts": [posts], "signals": [likes]})
     assert forum.signals.height == 2
+
+
+def guessed(tmp_path, text, name="posts.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return sna.guess_mapping(path)
+
+
+def lines_of(guess):
+    """The columns of the first rule of a guess."""
+    return {name: spec.get("col", spec) if isinstance(spec, dict) else spec
+            for name, spec in yaml.load(guess.yaml, yaml.BaseLoader)["posts"][0]["columns"].items()}  # fmt: skip
+
+
+def test_the_id_is_the_column_the_replies_name(tmp_path):
+    rows = [f"{900 + i},<m{i}@x>,{f'<m{i - 1}@x>' if i % 3 else ''},u{i % 4},2024-01-{i + 1:02}" for i in range(20)]
+    guess = guessed(tmp_path, "id,message_id,in_reply_to,from_id,sent\n" + "\n".join(rows) + "\n")
+    assert lines_of(guess) == {"post_id": "message_id", "author_id": "from_id", "created_at": "sent",
+                               "parent_id": "in_reply_to"}  # fmt: skip
+    assert "13 of 13 replies find the post they answer (100%)" in guess.tested
+    assert guess.tested[0] == "all 20 rows give 20 posts by 4 people, 2024-01-01 to 2024-01-20"
+    forum = sna.read_mapped(tmp_path, guess.mapping)
+    assert forum.posts["parent_id"].drop_nulls().len() == 13
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [("uid", "author_id"), ("sender_email", "author_id"), ("from_name", "author_id"), ("User ID", "author_id"),
+     ("stream", "space"), ("list", "space")],
+)  # fmt: skip
+def test_headers_that_are_known(tmp_path, header, field):
+    who = "" if field == "author_id" else ",author"
+    rows = [f"x{i % 3},2024-01-{i + 1:02},text of {i}{',a' + str(i % 2) if who else ''}" for i in range(9)]
+    guess = guessed(tmp_path, f"{header},date,body{who}\n" + "\n".join(rows) + "\n")
+    assert lines_of(guess)[field] == header
+
+
+def test_a_resolve_column_gives_acceptances(tmp_path):
+    rows = ["1,t,ann,2024-01-01,no", "2,t,bob,2024-01-02,yes", "3,t,ann,2024-01-03,no"]
+    guess = guessed(tmp_path, "id,thread,author,date,resolve\n" + "\n".join(rows) + "\n")
+    assert sna.read_mapped(tmp_path, guess.mapping).signals["post_id"].to_list() == ["2"]
+
+
+def test_nothing_required_is_left_out_and_what_is_open_is_refused(tmp_path):
+    guess = guessed(tmp_path, "subject,posted\nhello,2024-01-01\nhello,2024-01-02\n")
+    assert guess.missing == ("author_id: no column looks like a person",)
+    assert "author_id: FILL_IN" in guess.yaml
+    assert "post_id: {made: true}" in guess.yaml
+    (tmp_path / "m.yaml").write_text(guess.yaml)
+    with pytest.raises(SchemaError, match="still to be filled in"):
+        sna.validate_mapping(tmp_path / "m.yaml")
+
+
+def test_day_or_month_is_asked_for_and_never_chosen(tmp_path):
+    guess = guessed(tmp_path, "user,date,text\nann,05/06/15 05:52,how do\nbob,07/06/15 05:52,like so\n")
+    assert "type: FILL_IN" in guess.yaml
+    with pytest.raises(SchemaError, match="still to be filled in"):
+        guess.mapping  # noqa: B018
+    (tmp_path / "m.yaml").write_text(guess.yaml.replace("FILL_IN", "date_dmy"))
+    forum = sna.read_mapped(tmp_path, tmp_path / "m.yaml")
+    assert [at.isoformat()[:16] for at in forum.posts["created_at"]] == ["2015-06-05T05:52", "2015-06-07T05:52"]
+
+
+def test_ids_are_made_thread_by_thread_whatever_the_order_of_rows(tmp_path):
+    rows = ["ann,t,2024-01-01", "bob,t,2024-01-02", "cat,u,2024-01-01", "ann,,2024-01-05"]
+    forums = []
+    for order in (rows, rows[::-1]):
+        guess = guessed(tmp_path, "author,thread,date\n" + "\n".join(order) + "\n")
+        forums.append(sna.read_mapped(tmp_path, guess.mapping))
+    assert forums[0].posts["post_id"].to_list() == ["t#1", "u#1", "t#2", "post#1"]
+    assert forums[0].posts.equals(forums[1].posts)
+
+
+def test_like_files_are_one_table_and_the_others_are_named(tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for month in range(1, 21):
+        rows = "".join(f"{month}-{i},u{i},2020-01-{i + 1:02},t{month},hello there\n" for i in range(5))
+        (folder / f"2020-{month:02}.csv").write_text("post_id,user,posted,topic,message\n" + rows)
+    (folder / "users.csv").write_text("id,name\n1,ann\n")
+    guess = sna.guess_mapping(folder)
+    assert "Read: 20 of 21 files" in guess.yaml
+    assert "Not read: users.csv" in guess.yaml
+    assert sna.read_mapped(folder, guess.mapping).posts.height == 100
+    (folder / "2020-99.csv").write_text("other,columns\n1,2\n")
+    again = sna.guess_mapping(folder)
+    assert sna.read_mapped(folder, again.mapping).posts.height == 100
+    assert "Read: 20 of 22 files" in again.yaml
+
+
+OWN_XML = """<forum><topic id="7"><title>Q</title>
+<post id="11"><by>ann</by><at>2024-01-01T10:00:00</at><body>how do</body></post>
+<post id="12"><by>bob</by><at>2024-01-01T11:00:00</at><body>like so</body></post></topic>
+<topic id="8"><title>R</title><post id="13"><by>cat</by><at>2024-01-02T10:00:00</at><body>tea ?</body></post></topic>
+</forum>"""
+
+
+def test_own_xml_is_read_with_what_stands_around_it(tmp_path):
+    guess = guessed(tmp_path, OWN_XML, "own.xml")
+    forum = sna.read_mapped(tmp_path, guess.mapping)
+    assert forum.posts.select("post_id", "thread_id", "author_id", "title", "text").rows() == [
+        ("11", "7", "ann", "Q", "how do"), ("12", "7", "bob", "Q", "like so"), ("13", "8", "cat", "R", "tea ?")]  # fmt: skip
+
+
+def test_a_workbook_and_nested_json_are_guessed_too(tmp_path):
+    rows = [["author", "date", "text"], ["ann", ("date", 45413.5), "how do"], ["bob", ("date", 45414.25), "like so"]]
+    (tmp_path / "b.xlsx").write_bytes(make_workbook({"Log": [["x"]], "Posts": rows}))
+    guess = sna.guess_mapping(tmp_path / "b.xlsx")
+    assert sna.read_mapped(tmp_path / "b.xlsx", guess.mapping).posts["author_id"].to_list() == ["ann", "bob"]
+    data = {"channel": {"name": "hall"}, "messages": [{"id": i, "author": {"uid": "u"}, "timestamp": 1700000000 + i,
+            "content": "hello there", "reply_to": i - 1 if i % 2 else None} for i in range(10)]}  # fmt: skip
+    (tmp_path / "j.json").write_text(json.dumps(data))
+    forum = sna.read_mapped(tmp_path / "j.json", sna.guess_mapping(tmp_path / "j.json").mapping)
+    assert forum.posts["space"].unique().to_list() == ["hall"]
+    assert forum.posts["parent_id"].drop_nulls().len() == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("n.md", "# Notes\n\nSome words, no table\n"), ("n.xml", "<a><b>c</b></a>"), ("n.html", "<p>x</p>")],
+)
+def test_what_is_no_table_is_said_to_be_none(tmp_path, name, text):
+    with pytest.raises(FormatError, match="must hold a table of posts"):
+        guessed(tmp_path, text, name)
+
+
+def test_hostile_headers_stay_in_their_line(tmp_path):
+    rows = "".join(f"u{i % 3},2024-01-{i + 1:02},some text {i}\n" for i in range(9))
+    guess = guessed(tmp_path, '"auth\nor: x",date,"te""xt"\n' + rows)
+    data = yaml.load(guess.yaml.replace("FILL_IN", "date"), yaml.BaseLoader)
+    assert set(data) == {"name", "settings", "posts", "capabilities"}
+
+
+def test_a_guess_looks_at_the_first_rows_only(tmp_path):
+    path = tmp_path / "big.csv"
+    n = 300_000
+    frame = pl.DataFrame({"id": range(n), "user": [f"u{i % 500}" for i in range(n)], "date": "2024-01-01 10:00:00"})
+    frame.write_csv(path)
+    started = time.process_time()
+    guess = sna.guess_mapping(path)
+    assert time.process_time() - started < 3
+    assert guess.tested[0].startswith("the first 5,000 rows give 5,000 posts by 500 people")

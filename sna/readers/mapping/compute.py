@@ -132,7 +132,9 @@ def _base(frame: pl.DataFrame, spec: Mapping[str, Any], rules: Rules) -> pl.Seri
     if "coalesce" in spec:
         parts = [compute_column(frame, part, rules=rules) for part in spec["coalesce"]]
         return pl.select(pl.coalesce(parts)).to_series()
-    if "const" in spec:
+    if "made" in spec:
+        found = pl.lit(None, pl.String)
+    elif "const" in spec:
         found = pl.lit(_text(spec["const"]))
     elif "template" in spec:
         pieces = re.split(r"\{([^{}]+)\}", spec["template"])

@@ -15,6 +15,8 @@ from sna.formats.times import check_time_format
 from sna.readers.mapping.compute import STEPS, TEXT_TYPES, TIME_TYPES
 from sna.schema import CAPABILITIES, GRADES, TABLES, Table
 
+FILL_IN = "FILL_IN"
+"""What a guess writes where a person must decide; a mapping that still holds it is refused."""
 _PATTERN_LENGTH = 500
 _MAX_BYTES = 1024**2
 
@@ -175,6 +177,7 @@ def _many(item: _Check, *, alone: bool = True) -> _Check:
 
 def _words(*allowed: str) -> _Check:
     def check(place: _Place) -> None:
+        _filled(place)
         if place.value not in allowed:
             place.fail(f"one of {', '.join(allowed)}")
 
@@ -210,10 +213,17 @@ def _test(place: _Place) -> None:
 
 def _column(place: _Place) -> None:
     if isinstance(place.value, str):
+        _filled(place)
         return
     _COLUMN(place)
     if place.value.get("type") == "strptime" and "%" not in str(place.value.get("format", "")):
         place.fail("strptime needs a format such as '%d.%m.%Y %H:%M'", got=place.value.get("format"))
+
+
+def _filled(place: _Place) -> None:
+    """Refuse what a guess left open."""
+    if place.value == FILL_IN:
+        place.fail(f"this is still to be filled in: name your column, or its type, instead of {FILL_IN}")
 
 
 def _rule(table: Table) -> _Check:
@@ -233,11 +243,12 @@ def _rule(table: Table) -> _Check:
     return _fields(keys, needed=("from", "columns"))
 
 
-_SOURCES = ("col", "const", "template", "coalesce")
+_SOURCES = ("col", "const", "template", "coalesce", "made")
 _LOOKUP = {**dict.fromkeys(("table", "file", "items", "key", "value"), _any), "where": _many(_values(_test))}
 _COLUMN = _fields(
     {
         **dict.fromkeys((*_SOURCES, *STEPS, "format", "timezone"), _any),
+        "col": _filled,
         "coalesce": _many(lambda place: _column(place), alone=False),
         "regex": _pattern,
         "lookup": _many(_fields(_LOOKUP, needed=("key", "value"), one_of=("table", "file"))),

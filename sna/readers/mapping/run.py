@@ -206,12 +206,18 @@ def _table_names(data: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def run_mapping(container: Container, data: Mapping[str, Any], *, include_private: bool) -> Forum:
-    """Read an open container with a checked mapping; see `read_mapped`."""
+def run_mapping(
+    container: Container,
+    data: Mapping[str, Any],
+    *,
+    include_private: bool,
+    loaded: Mapping[tuple[str, str], pl.DataFrame] | None = None,
+) -> Forum:
+    """Read an open container with a checked mapping; see `read_mapped`. Rows in ``loaded`` are taken as they are."""
     settings = data.get("settings") or {}
     dialect = Dialect(**(settings.get("dialect") or {}), encoding=settings.get("encoding"))
     log = Collector(data["name"])
-    run = _Run(container, data, log, _find_tables(container, data, sep=dialect.sep), dialect)
+    run = _Run(container, data, log, _find_tables(container, data, sep=dialect.sep), dialect, dict(loaded or {}))
     rules = Rules(run.rows, timezone=settings.get("timezone", "UTC"))
     if "null_values" in settings:
         rules = replace(rules, null_values=tuple(str(value) for value in settings["null_values"]))
@@ -310,6 +316,7 @@ def _column(
 def _checked(log: Collector, result: pl.DataFrame, rule: Mapping[str, Any], table: Table) -> pl.DataFrame:
     """Without the rows that lack what the table needs, and without second rows of one ``dedupe_key``."""
     needed = [name for name in table.required if name not in table.defaults and name in result.columns]
+    needed = [name for name in needed if not _is_made(rule["columns"][name])]
     missing = pl.any_horizontal([pl.col(name).is_null() for name in needed if name != "thread_id"] or [pl.lit(False)])
     if table.name == "people":
         result = result.filter(~missing)
@@ -328,6 +335,10 @@ def _as_is(rows: pl.DataFrame, settings: Mapping[str, Any]) -> pl.DataFrame:
     return rows
 
 
+def _is_made(spec: Any) -> bool:
+    return isinstance(spec, dict) and "made" in spec
+
+
 def _joined_people(people: pl.DataFrame, settings: Mapping[str, Any]) -> pl.DataFrame:
     """One row per person: the first known value of each fact, in the order of the rules."""
     facts = [name for name in TABLES["people"].columns if name != "person_id"]
@@ -340,6 +351,10 @@ def _settled(posts: pl.DataFrame, settings: Mapping[str, Any]) -> pl.DataFrame:
     frame = posts.sort("created_at", "post_id", "_file", "_at", nulls_last=True)
     if frame.is_empty():
         return frame
+    if frame["post_id"].null_count():
+        thread = pl.col("thread_id").fill_null("post")
+        number = pl.int_range(1, pl.len() + 1).over(thread).cast(pl.String)
+        frame = frame.with_columns(pl.coalesce("post_id", thread + "#" + number).alias("post_id"))
     if frame["thread_id"].null_count():
         derived = threads_of_parents(frame.rename({"parent_id": "parent"}))
         frame = frame.with_columns(pl.coalesce("thread_id", derived).alias("thread_id"))

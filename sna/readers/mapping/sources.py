@@ -18,13 +18,14 @@ from sna.errors import ReadError, SnaError
 from sna.formats.bson import read_bson
 from sna.formats.container import Container
 from sna.formats.csv import ANY, Dialect
-from sna.formats.frames import flatten, load_member
+from sna.formats.frames import PARQUET, WORKBOOKS, flatten, load_member
 from sna.formats.json import parse_json, read_json
 from sna.formats.loaded import Loaded, list_problems
 from sna.formats.sqldump import list_sql_tables, looks_like_sql, read_sql_tables
 from sna.formats.times import from_epoch
 
-_TABLE_FILES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".jsonl", ".ndjson")
+_TABLES = (".csv", ".tsv", ".txt", *PARQUET)
+_TABLE_FILES = (*_TABLES, ".jsonl", ".ndjson")
 _ATOM = "{http://www.w3.org/2005/Atom}"
 
 
@@ -119,23 +120,28 @@ def _load_sql(container: Container, member: str, names: list[str]) -> dict[tuple
 
 
 def load_items(container: Container, pattern: str, *, items: str, whole: Collection[str] = ()) -> list[Loaded]:
-    """Records of each file that matches: JSON (list, or lists under a dotted path), JSONL, BSON, Atom entries.
+    """Records of each file that matches: JSON, JSONL, BSON, Atom entries, elements of XML; rows of tables and sheets.
 
-    Nested objects become dotted columns, lists stay JSON text (see `explode` of a mapping), and so do the columns in
-    ``whole``. What stands beside the list in its file is there under names that start with ``^``.
+    ``items`` is the dotted path of the list in a JSON or XML file, or the name of a sheet. Nested objects become dotted
+    columns, lists stay JSON text (see `explode` of a mapping), and so do the columns in ``whole``. What stands around
+    the list in its file is there under names that start with ``^``.
     """
     found = []
     for name in container.names:
-        if fnmatch(PurePosixPath(name).name.lower(), pattern.lower()):
-            try:
-                records = list(_records(container, name, items))
-            except (ValueError, RecursionError) as error:
-                if isinstance(error, SnaError):
-                    raise
-                raise ReadError(f"{name} must be whole.", got=f"{error}.", hint="export it again") from error
-            good = [_flat(_plain(record), whole) for record in records if isinstance(record, dict)]
-            bad = [(f"item {i}", "") for i, record in enumerate(records, start=1) if not isinstance(record, dict)]
-            found.append(Loaded(text_frame(good), name, list_problems("not_an_object", bad)))
+        if not fnmatch(PurePosixPath(name).name.lower(), pattern.lower()):
+            continue
+        if name.lower().endswith((*_TABLES, *WORKBOOKS)):
+            found.append(load_member(container, name, dialect=Dialect(sheet=items or None)))
+            continue
+        try:
+            records = list(_records(container, name, items))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, SnaError):
+                raise
+            raise ReadError(f"{name} must be whole.", got=f"{error}.", hint="export it again") from error
+        good = [_flat(_plain(record), whole) for record in records if isinstance(record, dict)]
+        bad = [(f"item {i}", "") for i, record in enumerate(records, start=1) if not isinstance(record, dict)]
+        found.append(Loaded(text_frame(good), name, list_problems("not_an_object", bad)))
     return found
 
 
@@ -150,16 +156,11 @@ def _records(container: Container, name: str, items: str) -> Iterator[Any]:
     if suffix == ".bson":
         with container.open(name) as stream:
             yield from read_bson(stream)
-    elif suffix in (".xml", ".atom"):
-        yield from _atom_entries(container, name)
     elif suffix in (".jsonl", ".ndjson"):
         yield from (parse_json(line, name)[0] for line in container.lines(name) if line.strip())
     else:
-        data = _whole(container, name)
-        path = [part for part in items.split(".") if part]
-        around = _around(data, path)
-        for record in _under(data, path):
-            yield record | around if isinstance(record, dict) else record
+        data = read_xml(container, name) if suffix in (".xml", ".atom") else _whole(container, name)
+        yield from walk_items(data, [part for part in items.split(".") if part])
 
 
 def _flat(record: dict[str, Any], whole: Collection[str]) -> dict[str, str | None]:
@@ -169,13 +170,6 @@ def _flat(record: dict[str, Any], whole: Collection[str]) -> dict[str, str | Non
         if key in whole and isinstance(value, dict)
     }
     return flatten({key: value for key, value in record.items() if key not in kept}) | kept
-
-
-def _around(data: Any, path: Sequence[str]) -> dict[str, Any]:
-    """What stands beside the list of records: the channel of its messages, say."""
-    if not path or not isinstance(data, dict):
-        return {}
-    return {f"^{key}": value for key, value in data.items() if key != path[0] and not isinstance(value, list)}
 
 
 def _whole(container: Container, name: str) -> Any:
@@ -189,15 +183,16 @@ def _whole(container: Container, name: str) -> Any:
         raise
 
 
-def _under(data: Any, path: Sequence[str]) -> Iterator[Any]:
-    """Items under a dotted path; lists on the way are walked through."""
+def walk_items(data: Any, path: Sequence[str], *, around: Mapping[str, Any] | None = None) -> Iterator[Any]:
+    """Items under a path of keys, with what stands around them; lists on the way are walked through."""
     if isinstance(data, list):
         for item in data:
-            yield from _under(item, path) if path else iter((item,))
+            yield from walk_items(item, path, around=around) if path or isinstance(item, dict) else iter((item,))
     elif not path:
-        yield data
+        yield {**data, **(around or {})} if isinstance(data, dict) else data
     elif isinstance(data, dict) and path[0] in data:
-        yield from _under(data[path[0]], path[1:])
+        beside = {f"^{key}": value for key, value in data.items() if key != path[0] and not isinstance(value, list)}
+        yield from walk_items(data[path[0]], path[1:], around={**(around or {}), **beside})
 
 
 def _plain(value: Any) -> Any:
@@ -245,11 +240,28 @@ def _xml_tables(container: Container, name: str) -> dict[str, tuple[list[str], l
     return tables
 
 
-def _atom_entries(container: Container, name: str) -> Iterator[dict[str, Any]]:
+def read_xml(container: Container, name: str) -> Any:
+    """An XML file as JSON would have it; of an Atom feed, its entries.
+
+    Attributes and children stand by name, children of one name as a list; an element with neither is its text.
+    """
     with container.open(name) as stream:
         root = _parsed(stream, name)
+    if not str(root.tag).startswith(_ATOM):
+        return _xml_value(root)
     entries = [root] if root.tag == f"{_ATOM}entry" else root.findall(f"{_ATOM}entry")
-    yield from (_atom_record(entry) for entry in entries)
+    return [_atom_record(entry) for entry in entries]
+
+
+def _xml_value(element: Any) -> Any:
+    inside: dict[str, list[Any]] = {_local_name(key): [value] for key, value in element.attrib.items()}
+    for child in element:
+        if isinstance(child.tag, str):
+            inside.setdefault(_local(child), []).append(_xml_value(child))
+    text = (element.text or "").strip()
+    if inside and text:
+        inside.setdefault("text", []).append(text)
+    return {key: values[0] if len(values) == 1 else values for key, values in inside.items()} if inside else text
 
 
 def _atom_record(entry: Any) -> dict[str, Any]:

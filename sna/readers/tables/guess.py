@@ -33,25 +33,26 @@ comment: comment note
 KIND_WORDS: Mapping[str, str] = {word: kind for kind, words in read_words(_KINDS).items() for word in words}
 
 _HEADERS = """
-author: author authorid user userid username poster posterid sender senderid from fromuser createdby creator owner
-  ownerid person personid employee employeeid authorname postedby login userprincipalname autor verfasser auteur who
-  member
-created_at: createdat created date datetime time timestamp postedat posted posttime ts sentat creationdate createddate
-  dateline published publishedat datum eventdate createddatetime when postdate dateposted zeit unixtime
+author: author authorid user userid uid by username poster posterid sender senderid from fromuser createdby creator
+  owner ownerid person personid employee employeeid authorname postedby login userprincipalname autor verfasser auteur
+  who member
+created_at: createdat created sent at date datetime time timestamp postedat posted posttime ts sentat creationdate
+  createddate dateline published publishedat datum eventdate createddatetime when postdate dateposted zeit unixtime
 thread: thread threadid topic topicid conversation conversationid discussion discussionid rootid threadtitle
   topictitle tid thema questionid
 parent: parent parentid parentpostid inreplyto inreplytoid replyto replytoid replytoidpost replyid repliedtoid
   parentmessageid parentpost replytopostid
 post_id: postid id messageid msgid uniqueid uuid pid guid commentid contentid
 space: space channel channelname channelid category categoryname categoryid forum forumid forumname board boardname
-  group groupname groupid theme list room roomid community communityid subforum section team
+  group groupname groupid theme list room roomid community communityid subforum section team stream streamname
+  listname mailinglist
 kind: kind type posttype messagetype posttypeid contenttype
 title: title subject headline threadsubject betreff titel
 text: text body message content post posttext messagetext msg description raw inhalt
 addressee: addressee recipient recipientid to touser target replytouser inreplytouser
 edited_at: editedat edited updatedat modified modifiedat lastedited edittime lasteditdate
 deleted_at: deletedat deleted removedat deletiondate
-accepted: accepted isaccepted isanswer bestanswer solution acceptedanswer solved
+accepted: accepted isaccepted isanswer bestanswer solution acceptedanswer solved resolve resolved isresolved issolution
 likes: likes likecount nlikes upvotes kudos score reactions reactioncount
 attributes.role: role userrole platformrole usergroup rank
 attributes.job_title: job jobtitle position occupation businesstitle
@@ -64,6 +65,18 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = read_words(_HEADERS)
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 _SAMPLE = 5_000
 _ENOUGH = 0.5
+
+
+_PERSON = re.compile(
+    r"^(?:from|sender|author|user|poster|creator|createdby|postedby|member|person|employee)(?:user)?"
+    r"(?P<what>id|uid|key|email|mail|address|emailaddress|login|username|handle|displayname|fullname|name)$"
+)
+"""Headers such as from_email or sender_name; ids and addresses name a person better than names do."""
+_PERSON_RANKS = {"id": 2, "uid": 2, "key": 2, "login": 4, "username": 4, "handle": 4}
+_AROUND = ("space", "thread", "title")
+"""What may stand around the list of posts in its file, under names that start with ^."""
+_EXCEL_DAYS = (20_000, 60_000)
+_NEARLY = 0.9
 
 
 def plain_name(name: str) -> str:
@@ -87,12 +100,53 @@ def guess_frame(frame: pl.DataFrame) -> pl.DataFrame:
         if target not in chosen and name not in used:
             chosen[target] = (name, round(-negative, 2), "; ".join(reasons))
             used.add(name)
+    _find_times(facts, chosen)
+    _pair_ids(sample, chosen)
     rows = [(target, *chosen[target]) for target in chosen]
     return pl.DataFrame(
         rows,
         schema={"field": pl.String, "column": pl.String, "confidence": pl.Float64, "reasons": pl.String},
         orient="row",
     )
+
+
+def _find_times(facts: Mapping[str, Mapping[str, float]], chosen: dict[str, tuple[str, float, str]]) -> None:
+    """Without a header that says when, the one column of times is taken."""
+    taken = {name for name, _, _ in chosen.values()}
+    times = [name for name, fact in facts.items() if name not in taken and fact.get("time", 0) > _NEARLY]
+    if "created_at" not in chosen and len(times) == 1:
+        chosen["created_at"] = (times[0], 0.5, "the only column of times")
+
+
+def _pair_ids(sample: pl.DataFrame, chosen: dict[str, tuple[str, float, str]]) -> None:
+    """Of several columns that could be the id the one is taken in which the parents are found."""
+    if "parent" not in chosen:
+        return
+    parents = _words_of(sample[chosen["parent"][0]])
+    taken = {name for target, (name, _, _) in chosen.items() if target != "post_id"}
+    shares = {
+        name: len(parents & ids) / len(parents)
+        for name in sample.columns
+        if parents and name not in taken and len(ids := _words_of(sample[name])) > _NEARLY * sample.height
+    }
+    best = max(shares, key=lambda name: (shares[name], name == chosen.get("post_id", ("",))[0]), default="")
+    if best and shares[best]:
+        name, sure, why = chosen.get("post_id", (best, 0.5, ""))
+        found = f"{shares[best]:.0%} of the values of {chosen['parent'][0]} are in it"
+        chosen["post_id"] = (best, sure, "; ".join(filter(None, [why if name == best else "", found])))
+
+
+def _words_of(values: pl.Series) -> set[str]:
+    return set(as_text(values).drop_nulls()) - {"", "0"}
+
+
+def time_format_of(values: pl.Series) -> str | None:
+    """How times are written: None where `parse_times` finds it out, "excel", a unit, or "ambiguous" (day or month)."""
+    try:
+        parse_times(values)
+    except SchemaError as error:
+        return "ambiguous" if "day or month" in error.got else "excel"
+    return None
 
 
 def proposal(guesses: pl.DataFrame, source: str) -> str:
@@ -127,9 +181,14 @@ def _facts(values: pl.Series) -> dict[str, float]:
         "spaces": float(present.str.contains(" ").mean() or 0),  # type: ignore[arg-type]
         "email": float(present.str.contains(_EMAIL).mean() or 0),  # type: ignore[arg-type]
         "time": _time_share(values, present),
+        "days": float(_numbers(present).is_between(*_EXCEL_DAYS).fill_null(False).mean() or 0),  # type: ignore[arg-type]
         "kind": float(present.str.to_lowercase().is_in(list(KIND_WORDS)).mean() or 0),  # type: ignore[arg-type]
         "flag": float(present.str.to_lowercase().is_in(["true", "false", "0", "1", "yes", "no"]).mean() or 0),  # type: ignore[arg-type]
     }
+
+
+def _numbers(text: pl.Series) -> pl.Series:
+    return text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
 
 
 def _time_share(values: pl.Series, present: pl.Series) -> float:
@@ -148,20 +207,27 @@ def _score(target: str, name: str, facts: Mapping[str, Mapping[str, float]]) -> 
     if fact["filled"] == 0:
         return 0.0, []
     rank = _name_rank(target, name)
-    score, reasons = (0.6 - 0.01 * rank, [f"named like {target.split('.')[-1]}"]) if rank is not None else (0.0, [])
+    score, reasons = (0.6 - 0.005 * rank, [f"named like {target.split('.')[-1]}"]) if rank is not None else (0.0, [])
     fits, why = _fit(target, fact)
+    if fits < 0 and target == "created_at" and rank is not None and fact["days"] > _NEARLY:
+        fits, why = 0.2, "numbers like the days of a spreadsheet"
     if fits < 0:
         return 0.0, []
     return score + fits, [*reasons, *([why] if why else [])]
 
 
 def _name_rank(target: str, name: str) -> int | None:
+    if name.startswith("^") and target not in _AROUND:
+        return None
     plain = plain_name(name)
     synonyms = SYNONYMS[target]
     if plain in synonyms:
         return min(synonyms.index(plain), 20)
     last = plain_name(name.split(".")[-1])
-    return min(synonyms.index(last), 20) + 5 if last in synonyms else None
+    if last in synonyms:
+        return min(synonyms.index(last), 20) + 5
+    person = _PERSON.match(plain) if target == "author" else None
+    return _PERSON_RANKS.get(person["what"], 6) if person else None
 
 
 def _fit(target: str, fact: Mapping[str, float]) -> tuple[float, str]:
@@ -185,7 +251,9 @@ def _fit_author(fact: Mapping[str, float]) -> tuple[float, str]:
 
 
 def _fit_id(fact: Mapping[str, float]) -> tuple[float, str]:
-    return (0.4, "every value is different") if fact["unique"] == 1 and fact["length"] < 80 else (-1, "")
+    if fact["unique"] < _NEARLY or fact["length"] >= 120:
+        return -1, ""
+    return (0.4, "every value is different") if fact["unique"] == 1 else (0.2, f"{fact['unique']:.1%} are different")
 
 
 def _fit_group(fact: Mapping[str, float]) -> tuple[float, str]:
