@@ -742,7 +742,10 @@ def test_own_xml_is_read_with_what_stands_around_it(tmp_path):
     guess = guessed(tmp_path, OWN_XML, "own.xml")
     forum = sna.read_mapped(tmp_path, guess.mapping)
     assert forum.posts.select("post_id", "thread_id", "author_id", "title", "text").rows() == [
-        ("11", "7", "ann", "Q", "how do"), ("12", "7", "bob", "Q", "like so"), ("13", "8", "cat", "R", "tea ?")]  # fmt: skip
+        ("11", "7", "ann", "Q", "how do"),
+        ("12", "7", "bob", "Q", "like so"),
+        ("13", "8", "cat", "R", "tea ?"),
+    ]
 
 
 def test_a_workbook_and_nested_json_are_guessed_too(tmp_path):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
 
-from sna.errors import SnaError
+from sna.errors import ReadError, SnaError
 from sna.formats.container import Container
 from sna.formats.frames import PARQUET, WORKBOOKS, flatten, list_sheets, load_member, load_parquet, load_workbook
 from sna.formats.json import peek_json
@@ -63,11 +64,12 @@ def _samples_of(container: Container, name: str, *, size: int, rows: int) -> Ite
         yield _sample(load_parquet(container, name, rows=rows), "", whole=False)
     elif suffix in WORKBOOKS:
         for sheet in list_sheets(container, name):
-            yield _sample(load_workbook(container, name, sheet=sheet, rows=rows), sheet, whole=False)
+            with suppress(ReadError):
+                yield _sample(load_workbook(container, name, sheet=sheet, rows=rows), sheet, whole=False)
     elif suffix in _TEXTS or (suffix == ".json" and _has_lines(container, name)):
         head, whole = _head_of(container, name, size)
         loaded = load_member(head, name)
-        yield _sample(replace(loaded, frame=loaded.frame, problems=loaded.problems.clear()), "", whole=whole)
+        yield _sample(loaded, "", whole=whole)
     elif suffix in (".json", ".xml"):
         data, whole = _document(container, name, size)
         for path in _paths(data):
