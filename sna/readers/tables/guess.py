@@ -243,8 +243,10 @@ def _fit(target: str, fact: Mapping[str, float]) -> tuple[float, str]:
 
 
 def _fit_author(fact: Mapping[str, float]) -> tuple[float, str]:
-    if fact["length"] > 80 or fact["distinct"] < 2:
+    if fact["length"] > 80:
         return -1, ""
+    if fact["distinct"] < 2:
+        return 0.0, "one value only"
     if fact["email"] > 0.9:
         return 0.4, "e-mail addresses"
     return (0.3, f"{fact['distinct']:.0f} different values, repeated") if fact["unique"] < 0.95 else (0.1, "")
