@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,6 +77,9 @@ class CrossRoleSummary(Frozen):
     def sentence(self) -> str:
         """Raw shares, the change that remains after allowing for who was around, and the level."""
         return " ".join((self.share_words(), self.change_words(), self.level_words()))
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.sentence())}</p>{self.shares._repr_html_()}"
 
     def to_dict(self) -> dict[str, Any]:
         """Every field as plain values; tables as lists of rows, for JSON."""

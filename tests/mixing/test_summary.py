@@ -1,5 +1,6 @@
 """One answer: raw shares anybody can count, decisions withheld where comparisons disagree, the example's date."""
 
+import html
 from dataclasses import replace
 
 import polars as pl
@@ -46,6 +47,16 @@ def test_a_planted_change_is_claimed_and_its_date_found(changed, summary):
     assert found.split_basis == "search"
     assert abs((found.split_at - changed.truth.changed_at).days) <= 21
     assert found.change_decision == "more"
+
+
+def test_every_face_of_the_summary_says_the_same(summary):
+    assert repr(summary) == summary.sentence()
+    assert summary.share_words() in html.unescape(summary._repr_html_())
+    assert "<table" in summary._repr_html_()
+    plain = summary.to_dict()
+    assert plain["sentence"] == summary.sentence()
+    assert plain["shares"] == summary.shares.to_dicts()
+    assert plain["change"][0]["value"] == summary.change.value
 
 
 def test_a_campaign_gives_the_date(changed):

@@ -277,3 +277,50 @@ def test_presets_work(name):
 @pytest.mark.parametrize("design", [{"n_spaces": 1}, {"n_roles": 1}, {"n_weeks": 1, "n_threads": 1}, {"n_weeks": 3}])
 def test_small_worlds_work(design):
     assert make_forum(**{"n_people": 20, "n_threads": 10, **design}, role_change_share=0.3, joiner_share=0.3).forum
+
+
+def _responses(simulation):
+    """First responses with the hour of day and the role held by who wrote them."""
+    forum = simulation.forum
+    roles = forum.attribute("role").rename({"person_id": "author_id"})
+    first = forum.posts.filter(pl.col("kind").is_in(["answer", "reply"])).unique(["thread_id", "author_id"])
+    return first.join(roles, on="author_id").with_columns(hour=pl.col("created_at").dt.hour())
+
+
+def test_roles_with_shifts_start_threads_and_respond_within_them():
+    simulation = make_forum(**{**BUSY, "n_threads": 600}, n_roles=3, role_hours=1.0, office_hours=False, rng=4)
+    roles = simulation.truth.design.roles
+    rows = _responses(simulation).filter(pl.col("hour").is_not_null())
+    for place, role in enumerate(roles):
+        hours = rows.filter(role=role)["hour"]
+        assert len(hours) > 20
+        # shifts of eight hours begin at 0, 8 and 16 o'clock; turns between people may fall outside
+        assert ((hours - 8 * place) % 24 < 8).mean() > 0.8, role
+
+
+def test_late_roles_come_late_and_a_growing_role_grows():
+    late = make_forum(**{**BUSY, "n_threads": 600}, n_roles=4, late_roles=1, late_at=0.5, rng=4)
+    role = late.truth.design.roles[-1]
+    rows = _responses(late).filter(role=role)
+    start, end = late.truth.design.start, late.truth.design.end
+    assert len(rows) > 10
+    assert rows["created_at"].min() >= start + (end - start) * 0.45
+    grown = make_forum(**{**BUSY, "n_threads": 900}, n_roles=2, role_growth=19.0, rng=4)
+    rows = _responses(grown).sort("created_at")
+    share = [(part["role"] == grown.truth.design.roles[-1]).mean() for part in (rows.head(400), rows.tail(400))]
+    assert share[1] > 2 * share[0]
+
+
+def test_threads_grow_and_presence_drifts():
+    grown = make_forum(**{**BUSY, "n_threads": 900}, thread_growth=7.0, rng=4).truth.threads
+    early, late = (part["n_responders"].mean() for part in (grown.head(200), grown.tail(200)))
+    assert late > 3 * early
+    drifted = make_forum(**{**BUSY, "n_threads": 900}, presence_drift=0.5, rng=4)
+    assert not drifted.forum.posts.equals(make_forum(**{**BUSY, "n_threads": 900}, rng=4).forum.posts)
+    for design, words in (
+        ({"late_roles": 5}, "late_roles"),
+        ({"role_growth": 0}, "Growth"),
+        ({"role_hours": 2}, "role_hours"),
+    ):
+        with pytest.raises(sna.SnaError, match=words):
+            make_forum(**design)
