@@ -2,9 +2,11 @@
 
 Two designs. "counts": 1,500 people in five roles with heavy-tailed chances and 4 % planted champions, counts drawn from
 the rates; opportunity measured with a log-normal error of the stated size. "forums": whole synthetic forums
-(`sna.make_forum`), with loud decoys and with chances or channels recorded wrongly, read by `sna.find_champions`.
+(`sna.make_forum`), with exact views, with views or channels recorded wrongly, and without views while people differ in
+how much they read (independently of role and of asking), read by `sna.find_champions`. "characters": pretenders planted
+into forums, and how often they are named.
 
-Usage: python scripts/calibrate_champions.py [repetitions of counts] [repetitions of forums]   (default 40 and 5)
+Usage: python scripts/calibrate_champions.py [repetitions of counts] [of forums] [of characters]   (default 10, 8, 4)
 """
 
 import json
@@ -19,6 +21,7 @@ import polars as pl
 
 import sna
 from sna.champions.comparators import COMPARATORS
+from sna.simulate.characters import CHARACTERS, add_character
 from sna.stats.shrinkage import select_by_local_fdr, shrink_rates
 
 ROOT = Path(__file__).parents[1]
@@ -34,18 +37,23 @@ COUNT_DESIGNS: Mapping[str, dict[str, float]] = {
     "rich x4, chances off by 0.5": {"champion_factor": 4.0, "richness": 2.0, "error": 0.5},
     "rich x4, chances off by 1": {"champion_factor": 4.0, "richness": 2.0, "error": 1.0},
 }
+ALIKE = {"theta_shape": float("inf"), "competence_spread": 0.0}
+NO_VIEWS = {"opportunity": "memberships"}
 FORUM_DESIGNS: Mapping[str, dict[str, Any]] = {
-    "rich": {"loud_share": 0.04},
-    "rich, views off by 0.25": {"loud_share": 0.04, "opportunity_error": 0.25},
-    "rich, views off by 0.5": {"loud_share": 0.04, "opportunity_error": 0.5},
-    "rich, views off by 1": {"loud_share": 0.04, "opportunity_error": 1.0},
-    "rich, 10 % of threads misfiled": {"loud_share": 0.04, "channel_error": 0.1},
-    "rich, 30 % of threads misfiled": {"loud_share": 0.04, "channel_error": 0.3},
-    "rich, no views recorded": {"loud_share": 0.04, "opportunity": "memberships"},
-    "rich, no views or memberships recorded": {"loud_share": 0.04, "opportunity": "attention"},
-    "sparse": {"loud_share": 0.04, "n_threads": 1000},
+    "exact views, x3, others alike": {**ALIKE},
+    "exact views, x5, others alike": {**ALIKE, "champion_factor": 5.0},
+    "exact views, x3, others alike, competence by space 0.3": {**ALIKE, "competence_spread": 0.3},
+    "exact views, x3, others differ": {},
+    "exact views, no champions": {**ALIKE, "champion_share": 0.0},
+    "loud people, exact views, x4": {"loud_share": 0.04, "champion_factor": 4.0},
+    "views off by 0.5, x3": {"opportunity_error": 0.5},
+    "10 % of threads misfiled, x3": {"channel_error": 0.1},
+    "no views, attention 0, x3": {**ALIKE, **NO_VIEWS, "presence_spread": 0.0},
+    "no views, attention 1, x3": {**ALIKE, **NO_VIEWS, "presence_spread": 1.0},
+    "no views, attention 1, no champions": {**ALIKE, **NO_VIEWS, "presence_spread": 1.0, "champion_share": 0.0},
+    "no views, attention 1, others differ": {**NO_VIEWS, "competence_spread": 0.0, "presence_spread": 1.0},
 }
-FORUM_SIZE = {"n_people": 800, "n_threads": 6000, "n_weeks": 52, "champion_factor": 4.0}
+FORUM_SIZE = {"n_people": 300, "n_threads": 2500, "n_weeks": 52, "champion_factor": 3.0, "champion_share": 0.05}
 
 
 def draw_counts(
@@ -117,18 +125,17 @@ def judge_counts(people: pl.DataFrame, *, known: float = 0.0) -> dict[str, float
 def precision(score: np.ndarray, truth: np.ndarray) -> float:
     """Share of true ones among as many first ones as there are true ones; ties by position."""
     first = np.argsort(-score, kind="stable")[: int(truth.sum())]
-    return float(truth[first].mean())
+    return float(truth[first].mean()) if first.size else 0.0
 
 
 def judge_forum(simulation: sna.Simulation, *, opportunity: str = "auto") -> dict[str, float]:
-    """Precision, realised false-discovery rate and coverage of one synthetic forum."""
-    found = sna.find_champions(simulation.forum, factor=1.5, level=0.9, opportunity=opportunity)
+    """Whom `sna.find_champions` names in one synthetic forum, and whether its rank sets hold for everybody."""
+    found = sna.find_champions(simulation.forum, level=0.95, opportunity=opportunity)
     truth = simulation.truth.people.select("person_id", "is_champion", "theta", "is_loud", "expected_answers")
     rows = found.join(truth, on="person_id").filter(pl.col("contribution").is_not_null()).sort("person_id")
-    champion = rows["is_champion"].to_numpy()
+    champion, chosen = rows["is_champion"].to_numpy(), rows["selected"].to_numpy()
     # The yardstick of theta is what peers do on average, champions among them.
     relative = (rows["theta"] / np.average(rows["theta"], weights=rows["expected_answers"])).to_numpy()
-    chosen = rows["selected"].to_numpy()
     result = {"precision champions": precision(rows["contribution"].to_numpy(), champion)}
     for name, score in COMPARATORS.items():
         table = rows.select("person_id").join(score(simulation.forum), on="person_id", how="left")
@@ -136,10 +143,36 @@ def judge_forum(simulation: sna.Simulation, *, opportunity: str = "auto") -> dic
     low, high = rows["contribution_low"].to_numpy(), rows["contribution_high"].to_numpy()
     return result | {
         "selected": float(chosen.sum()),
+        "steady helpers": float((rows["standing"] == "steady helper").sum()),
         "false share": float((relative[chosen] < 1.5).mean()) if chosen.any() else 0.0,
+        "share below average": float((relative[chosen] < 1.0).mean()) if chosen.any() else 0.0,
         "loud among selected": float(rows["is_loud"].to_numpy()[chosen].mean()) if chosen.any() else 0.0,
-        "found share": float(chosen[champion].mean()),
-        "coverage of 90 %": float(((relative >= low) & (relative <= high)).mean()),
+        "found share": float(chosen[champion].mean()) if champion.any() else 0.0,
+        "coverage of 95 %": float(((relative >= low) & (relative <= high)).mean()),
+        "all rank sets hold": float(ranks_hold(rows)),
+        "certainly in the top ten": float(rows["certainly_top"].sum()),
+    }
+
+
+def ranks_hold(rows: pl.DataFrame) -> bool:
+    """Whether everybody's true rank lies in their set; people who are truly equal may take any of their places."""
+    ranked = rows.filter(pl.col("rank_low").is_not_null())
+    best = ranked["theta"].rank("min", descending=True)
+    last = ranked["theta"].rank("max", descending=True)
+    return bool(((ranked["rank_low"] <= last) & (ranked["rank_high"] >= best)).all())
+
+
+def judge_character(kind: str, *, views: bool, seed: np.random.SeedSequence) -> dict[str, float]:
+    """Whether a planted pretender is named, and whether a sentence says why not."""
+    forum_seed, character_seed = seed.spawn(2)
+    forum = sna.make_forum(n_people=150, n_threads=1500, n_weeks=52, rng=np.random.default_rng(forum_seed)).forum
+    planted, accounts = add_character(forum, kind, rng=np.random.default_rng(character_seed))
+    found = sna.find_champions(planted, opportunity="auto" if views else "memberships")
+    rows = found.filter(pl.col("person_id").is_in(accounts))
+    return {
+        "named": float(rows["selected"].any()),
+        "steady helper": float((rows["standing"] == "steady helper").any()),
+        "sentence given": float(rows["caution"].is_not_null().all()),
     }
 
 
@@ -152,10 +185,22 @@ def average(results: list[dict[str, float]]) -> dict[str, float]:
     return means
 
 
-def calibrate(*, n_counts: int, n_forums: int) -> dict[str, Any]:
+def calibrate(*, n_counts: int, n_forums: int, n_characters: int) -> dict[str, Any]:
     """Run every design; seeds are spawned from 2024."""
     seeds = np.random.SeedSequence(2024)
-    counts, forums = {}, {}
+    counts, forums, characters = {}, {}, {}
+    for name, design in FORUM_DESIGNS.items():
+        options = {**FORUM_SIZE, **design}
+        opportunity = options.pop("opportunity", "auto")
+        rngs = [np.random.default_rng(s) for s in seeds.spawn(n_forums)]
+        forums[name] = average([judge_forum(sna.make_forum(**options, rng=r), opportunity=opportunity) for r in rngs])
+        print(f"forums, {name}: done", flush=True)
+    for kind in CHARACTERS:
+        for views in (True, False):
+            name = f"{kind}, {'with' if views else 'without'} views"
+            runs = [judge_character(kind, views=views, seed=s) for s in seeds.spawn(n_characters)]
+            characters[name] = average(runs)
+        print(f"characters, {kind}: done", flush=True)
     for name, design in COUNT_DESIGNS.items():
         rngs = [np.random.default_rng(s) for s in seeds.spawn(n_counts)]
         known = design.get("error", 0.0)
@@ -164,25 +209,20 @@ def calibrate(*, n_counts: int, n_forums: int) -> dict[str, Any]:
         if known:
             counts[f"{name}, error stated"] = average([judge_counts(people, known=known) for people in drawn])
         print(f"counts, {name}: done", flush=True)
-    for name, design in FORUM_DESIGNS.items():
-        rngs = [np.random.default_rng(s) for s in seeds.spawn(n_forums)]
-        options = {**FORUM_SIZE, **design}
-        opportunity = options.pop("opportunity", "auto")
-        runs = [judge_forum(sna.make_forum(**options, rng=rng), opportunity=opportunity) for rng in rngs]
-        forums[name] = average(runs)
-        print(f"forums, {name}: done", flush=True)
+    size = {**FORUM_SIZE}
     return {
         "counts": {"repetitions": n_counts, "bar": BAR, "fdr": 0.10, "designs": counts},
-        "forums": {"repetitions": n_forums, "bar": 1.5, "fdr": 0.10, "size": FORUM_SIZE, "designs": forums},
+        "forums": {"repetitions": n_forums, "bar": 1.5, "fdr": 0.10, "size": size, "designs": forums},
+        "characters": {"repetitions": n_characters, "designs": characters},
     }
 
 
 def main() -> None:
     """Run and write the record."""
-    given = [int(value) for value in sys.argv[1:3]]
-    n_counts, n_forums = (*given, *(40, 5)[len(given) :])
+    given = [int(value) for value in sys.argv[1:4]]
+    n_counts, n_forums, n_characters = (*given, *(10, 8, 4)[len(given) :])
     begun = time.time()
-    result = calibrate(n_counts=n_counts, n_forums=n_forums)
+    result = calibrate(n_counts=n_counts, n_forums=n_forums, n_characters=n_characters)
     target = ROOT / "docs" / "champions" / "calibration.json"
     target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"{target.name}: {time.time() - begun:.0f} s")

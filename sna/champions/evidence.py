@@ -14,6 +14,7 @@ import polars as pl
 from sna.champions.helps import has_threads
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
+from sna.people.listed import listed_people
 from sna.people.privacy import clean_label
 from sna.results import format_count, format_duration, format_space
 from sna.schema import TIME
@@ -108,7 +109,7 @@ def champion_evidence(
 
 
 def _check_people(forum: Forum, people: Sequence[str]) -> None:
-    shown = set(forum.people.filter((pl.col("kind") == "human") & ~pl.col("opt_out"))["person_id"])
+    shown = set(listed_people(forum)["person_id"])
     wrong = sum(person not in shown for person in people)
     if wrong:
         raise ParameterError(

@@ -23,11 +23,11 @@ from sna.stats.shrinkage import fit_precision, shrink_means, shrink_rates, shrin
 from sna.talk.windows import WEEK
 
 FACETS = {
-    "contribution": "threads of others helped in, against chances, group and tenure",
+    "contribution": "threads of others helped in, against other helpers of the same chances, group and tenure",
     "helpfulness": "share of helps that were accepted or thanked, against the same quarter, place and competition",
     "appreciation": "share of helps that were liked, against the same quarter, place and competition",
     "waiting_saved_hours": "hours the asker would have waited longer for the next helper, per help, at most 168",
-    "reach": "distinct people helped, against how many people one could have helped",
+    "reach": "distinct people helped, against other helpers who could have helped as many people",
     "bridging": "share of helps across groups, against who asks in the same spaces",
     "catalysis": "newcomers helped first who came back, against comparable newcomers (association, not effect)",
     "consistency": "share of weeks with a help, against everybody's share",
@@ -165,7 +165,9 @@ def _covariates(people: pl.DataFrame) -> np.ndarray | None:
 
 
 def _rates(people: pl.DataFrame, count: str, exposure: str, **options: Any) -> pl.DataFrame:
-    chance = pl.when(pl.col(exposure) > 0).then(pl.max_horizontal(exposure, count)).otherwise(0.0)
+    """Ratio to what other helpers do: people who only ask are nobody's yardstick, and get no ratio."""
+    helper = (pl.col(exposure) > 0) & (pl.col(count) > 0)
+    chance = pl.when(helper).then(pl.max_horizontal(exposure, count)).otherwise(0.0)
     rows = people.with_columns(chance.alias(exposure))
     counts = np.where(rows[exposure].to_numpy() > 0, rows[count].to_numpy(), 0)
     group = rows["group"].to_list() if rows["group"].null_count() < rows.height else None

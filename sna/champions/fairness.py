@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 
 from sna.champions.chances import list_opportunities
-from sna.champions.facets import has_attribute
-from sna.champions.find import find_champions
+from sna.champions.facets import build_facets, has_attribute
+from sna.champions.find import judge_people
 from sna.champions.helps import build_helping, last_year
 from sna.forum import Forum
+from sna.people.listed import listed_people
 from sna.stats.inference import wilson_interval
 from sna.types import Frame, Moment, as_polars
 
@@ -56,16 +57,23 @@ def champion_stability(
     variants |= {"first half": {"until": middle}, "second half": {"since": middle}}
     base: dict[str, Any] = {"by": by, "since": helping.since, "until": helping.until, "factor": factor, "fdr": fdr}
     base["opportunity_error"] = opportunity_error
-    frames = []
+    frames = [listed_people(forum)]
     for name, change in variants.items():
-        picked = find_champions(forum, **{**base, **change}).select("person_id", pl.col("selected").alias(name))
+        picked = _selected(forum, **{**base, **change}).select("person_id", pl.col("selected").alias(name))
         frames.append(picked)
     joined = reduce(lambda a, b: a.join(b, on="person_id", how="left", maintain_order="left"), frames)
+    joined = joined.with_columns(pl.col(name).fill_null(value=False) for name in variants)
     share = pl.mean_horizontal(pl.col(name).cast(pl.Float64) for name in variants)
     table = joined.with_columns(selected_share=share).filter(pl.col("selected_share") > 0)
     return table.sort(["selected_share", "person_id"], descending=[True, False]).select(
         "person_id", "selected_share", *variants
     )
+
+
+def _selected(forum: Forum, *, fdr: float, since: Moment, until: Moment, **options: Any) -> pl.DataFrame:
+    """Who is a champion under these options, without the ranks and forecasts of `sna.find_champions`."""
+    helping = build_helping(forum, since=since, until=until)
+    return judge_people(forum, helping, facets=build_facets(forum, helping, **options), fdr=fdr)
 
 
 def champion_fairness(

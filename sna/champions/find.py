@@ -8,6 +8,7 @@ held back with a reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,7 @@ from sna.people.listed import listed_people
 from sna.stats.ranks import find_top_set, rank_sets, rate_scale
 from sna.types import Moment
 
-_MIN_PEOPLE = 10
+_MIN_HELPERS = 10
 _MIN_HELPS = 30
 _MIN_EXPECTED = 1.0
 FLOOR: Mapping[str, int] = {"n_helps": 5, "n_people_helped": 3, "n_weeks_active": 3}
@@ -49,10 +50,10 @@ def find_champions(
     """Find people who help steadily and lately, and more than peers with the same chances.
 
     Champions come first, then steady helpers, then everybody else, each in the order of `sna.ensemble_score`, the one
-    that `sna.validate_champions` measures. A **champion** helped more often than was to be expected (interval above 1,
-    and at least ``factor`` times with probability ``1 - fdr``), at least 5 times, 3 people, in 3 weeks, was seen in the
-    last quarter of the window, and no guard (`list_guards`) holds them back. A **steady helper** meets the same counts;
-    nothing is claimed about their chances.
+    that `sna.validate_champions` measures. A **champion** helped more often than other helpers with the same chances
+    (interval above 1, and at least ``factor`` times with probability ``1 - fdr``), at least 5 times, 3 people, in 3
+    weeks, was seen in the last quarter of the window, and no guard (`list_guards`) holds them back. A **steady helper**
+    meets the same counts; nothing is claimed about their chances.
 
     Parameters
     ----------
@@ -123,32 +124,21 @@ def find_champions(
     _check(factor=factor, fdr=fdr, top=top, level=level)
     history = build_helping(forum, until=until)
     helping = narrow_helping(forum, history, since=last_year(forum, since=since, until=until))
-    facets = build_facets(
-        forum,
-        helping,
-        by=by,
-        factor=factor,
-        level=level,
-        opportunity=opportunity,
-        opportunity_error=opportunity_error,
-        prior=prior,
-    )
-    people = listed_people(forum)
-    shown = people.join(facets.people, on="person_id", how="inner", maintain_order="left")
-    enough = shown.height >= _MIN_PEOPLE and int(shown["n_helps"].sum()) >= _MIN_HELPS
-    judged = _judge(_with_facts(forum, helping, shown, facets), helping, fdr=fdr, enough=enough)
+    options: dict[str, Any] = {"by": by, "factor": factor, "level": level, "opportunity": opportunity, "prior": prior}
+    facets = build_facets(forum, helping, opportunity_error=opportunity_error, **options)
+    judged = judge_people(forum, helping, facets=facets, fdr=fdr)
     error = _rank_error(facets) if opportunity_error is None else opportunity_error
     ranked = _rank(judged, top=top, level=level, error=error)
     score = score_helps(forum, history.helps, since=history.since, until=history.until).select("person_id", "score")
     chance = forecast_from(forum, history).drop("basis")
-    table = people
+    table = listed_people(forum)
     for known in (ranked, score, chance):
         table = table.join(known, on="person_id", how="left")
     return (
         table.with_columns(
             pl.col("n_helps", "n_people_helped").fill_null(0),
             pl.col("selected", "certainly_top", "possibly_top").fill_null(value=False),
-            verdict=_verdict(level, helping, enough=enough, views=facets.views),
+            verdict=_verdict(level, helping, views=facets.views),
             not_measured=pl.lit(_missing(forum, facets, helping, by)),
         )
         .sort(_order(), "score", "person_id", descending=[False, True, False], nulls_last=True)
@@ -236,12 +226,17 @@ def _with_facts(forum: Forum, helping: Helping, people: pl.DataFrame, facets: Fa
     return joined.with_columns(pl.col("held_back").fill_null(value=False))
 
 
-def _judge(people: pl.DataFrame, helping: Helping, *, fdr: float, enough: bool) -> pl.DataFrame:
-    """Who is a champion and who a steady helper; the reasons stay as columns."""
+def judge_people(forum: Forum, helping: Helping, *, facets: FacetTable, fdr: float) -> pl.DataFrame:
+    """Who is a champion and who a steady helper among those who took part; the reasons stay as columns."""
+    shown = listed_people(forum).join(facets.people, on="person_id", how="inner", maintain_order="left")
+    people = _with_facts(forum, helping, shown, facets)
+    n_helpers, n_helps = int((people["n_helps"] > 0).sum()), int(people["n_helps"].sum())
+    enough = n_helpers >= _MIN_HELPERS and n_helps >= _MIN_HELPS
     last_quarter = helping.until - (helping.until - helping.since) / 4
     floor = pl.all_horizontal(pl.col(name) >= least for name, least in FLOOR.items())
     return (
         people.with_columns(
+            enough=pl.lit(enough),
             above=pl.lit(enough)
             & (pl.col("prob_above") >= 1 - fdr).fill_null(value=False)
             & (pl.col("contribution_low") > 1).fill_null(value=False),
@@ -287,9 +282,9 @@ def _missing(forum: Forum, facets: FacetTable, helping: Helping, by: str) -> str
     return "; ".join([*notes, *(f"{name}: {reason}" for name, reason in facets.reasons.items())])
 
 
-def _verdict(level: float, helping: Helping, *, enough: bool, views: bool) -> pl.Expr:
+def _verdict(level: float, helping: Helping, *, views: bool) -> pl.Expr:
     low, high = pl.col("contribution_low").round(1), pl.col("contribution_high").round(1)
-    peers = "peers who viewed as many threads" if views else "peers in the same spaces at the same time"
+    peers = "other helpers who viewed as many" if views else "other helpers in the same spaces at the same time"
     ratio = pl.format(
         f"{{}} times as many as {peers} ({level:.0%} interval {{}} to {{}})", pl.col("contribution").round(1), low, high
     )
@@ -307,9 +302,13 @@ def _verdict(level: float, helping: Helping, *, enough: bool, views: bool) -> pl
             pl.col("unhelpful") & pl.col("above"),
             pl.format("active, but accepted or thanked less than expected: {}", ratio),
         ),
-        (pl.col("steady") & pl.lit(not enough), pl.format("steady helper: {}; too few people here to compare", counts)),
+        (
+            pl.col("steady") & ~pl.col("enough"),
+            pl.format("steady helper: {}; too few helpers here to compare", counts),
+        ),
         (pl.col("steady"), pl.format("steady helper: {}; {}", counts, ratio)),
-        (pl.lit(not enough), pl.format("insufficient data: too few people or helps in this period; {}", counts)),
+        (~pl.col("enough"), pl.format("insufficient data: too few helpers or helps in this period; {}", counts)),
+        (pl.col("n_helps") == 0, pl.lit("took part, helped nobody in this period")),
         (pl.col("contribution").is_null(), pl.format("insufficient data: no chances to help are known; {}", counts)),
         (pl.col("enough_helps"), pl.format("not seen lately: {}; {}", last, counts)),
         (pl.col("above"), pl.format("too few helps to name: {}, {}", counts, ratio)),
@@ -318,20 +317,3 @@ def _verdict(level: float, helping: Helping, *, enough: bool, views: bool) -> pl
     for condition, sentence in reversed(cases):
         text = pl.when(condition).then(sentence).otherwise(text)
     return text
-
-
-def list_range(champions: pl.DataFrame, *, top: int) -> str:
-    """How much of the list is shown, in words.
-
-    Examples
-    --------
-    >>> list_range(pl.DataFrame({"standing": ["champion", "champion", "steady helper", None]}), top=1)
-    '1 of 2 champions'
-    >>> list_range(pl.DataFrame({"standing": ["steady helper", None]}), top=5)
-    '1 of 1 steady helper; no champions'
-    """
-    counts = {name: int((champions["standing"] == name).sum()) for name in STANDINGS}
-    name = next((name for name in STANDINGS if counts[name]), STANDINGS[0])
-    n = counts[name]
-    words = f"{min(top, n)} of {n} {name}{'' if n == 1 else 's'}"
-    return words if name == STANDINGS[0] else f"{words}; no champions"

@@ -173,6 +173,13 @@ def has_threads(forum: Forum) -> bool:
 
     If a forum declares no capabilities, it has threads unless every post is alone in its thread while posts answer or
     mention somebody.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1"], "thread_id": ["1"], "author_id": ["ann"]})
+    >>> has_threads(build_forum(posts=posts))
+    True
     """
     if forum.states_capabilities:
         return forum.supports("threads") != "no"
@@ -185,6 +192,14 @@ def list_chances(forum: Forum) -> pl.DataFrame:
     """Threads that a human started: ``thread_id, space, asker_id, asked_at, weight`` (1 / threads of that asker).
 
     Where the opening post has no time, ``asked_at`` is the first time known in the thread.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1", "2"], "thread_id": ["1", "2"], "author_id": ["ann", "ann"],
+    ...                       "kind": ["root", "root"], "created_at": ["2024-01-01", "2024-01-02"]})
+    >>> list_chances(build_forum(posts=posts)).select("thread_id", "asker_id", "weight").rows()
+    [('1', 'ann', 0.5), ('2', 'ann', 0.5)]
     """
     humans = forum.people.filter(pl.col("kind") == "human")["person_id"].implode()
     asked_at = pl.coalesce("started_at", "first_at")

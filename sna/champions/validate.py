@@ -136,6 +136,15 @@ def list_outcomes(
         For an unknown outcome.
     NotAnswerableError
         When nobody has a positive outcome, or everybody has.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1", "2", "3", "4"], "thread_id": ["1", "1", "3", "3"],
+    ...                       "author_id": ["ann", "bob", "ann", "bob"], "kind": ["root", "reply"] * 2,
+    ...                       "created_at": ["2024-01-01", "2024-01-02", "2024-02-01", "2024-02-02"]})
+    >>> list_outcomes(build_forum(posts=posts), at="2024-01-15").rows()
+    [('ann', 0.0), ('bob', 1.0)]
     """
     if outcome not in OUTCOMES:
         raise ParameterError(f"outcome is one of {', '.join(OUTCOMES)}.", got=f"Got {outcome!r}.")
@@ -164,7 +173,7 @@ def list_outcomes(
 def _end(forum: Forum) -> datetime:
     if forum.period is None:
         raise NotAnswerableError("Validation needs dated posts.", got="No post has a time.")
-    return forum.period[1]
+    return forum.period[1] + timedelta(seconds=1)
 
 
 def _count_outcome(forum: Forum, outcome: str, start: datetime, end: datetime, attribute: str) -> pl.DataFrame:
@@ -288,6 +297,14 @@ def validate_labels(
     Notes
     -----
     When it misleads: a title is not evidence; who has it may simply be more visible.
+
+    Examples
+    --------
+    >>> from sna.forum import build_forum
+    >>> posts = pl.DataFrame({"post_id": ["1", "2", "3"], "thread_id": ["1"] * 3, "author_id": ["ann", "bob", "cat"],
+    ...                       "kind": ["root", "reply", "comment"], "created_at": ["2024-01-01"] * 3})
+    >>> validate_labels(build_forum(posts=posts), ["bob", "cat"], draws=5).select("score", "auc").row(0)
+    ('ensemble', 1.0)
     """
     posted = forum.posts["author_id"].drop_nulls().unique()
     people = listed_people(forum).filter(pl.col("person_id").is_in(posted.implode()))

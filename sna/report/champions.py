@@ -33,7 +33,7 @@ _ORDER_NOTE = (
 )
 _RATIO_NOTE = (
     "A ratio is pulled towards 1 where little is known, so it is not helps divided by expected helps. Expected: what "
-    "people of the same group and tenure would have given, with the same chances to help."
+    "other helpers of the same group and tenure would have given, with the same chances to help."
 )
 
 
@@ -144,7 +144,7 @@ def _people_table(context: Context, facts: ChampionFacts, names: list[str]) -> T
         pl.Series("person", names),
         pl.when(pl.col("group").is_in(context.groups)).then("group").alias(context.group_word),
         pl.Series("what they did", [person_words(row, threads=threads) for row in shown.iter_rows(named=True)]),
-        pl.Series("expected helps", [f"{n:.1f}" for n in shown["expected_helps"]]),
+        pl.Series("expected helps", ["-" if n is None else f"{n:.1f}" for n in shown["expected_helps"]]),
         pl.Series("ratio to expected (95% interval)", _intervals(shown, "contribution")),
         pl.Series("chance to help next quarter", [_percent(chance) for chance in shown["chance_next_quarter"]]),
         pl.col("caution").fill_null("").alias("look at first"),

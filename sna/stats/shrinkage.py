@@ -291,7 +291,15 @@ def shrink_shares(
 
 
 def fit_precision(successes: Floats, trials: Floats, *, mean: Floats) -> float:
-    """Precision ``s`` of the beta prior by marginal maximum likelihood, with a weak pull towards 10."""
+    """Precision ``s`` of the beta prior by marginal maximum likelihood, with a weak pull towards 10.
+
+    Examples
+    --------
+    >>> alike, apart = np.full(50, 5.0), np.repeat([0.0, 10.0], 25)
+    >>> ten, half = np.full(50, 10.0), np.full(50, 0.5)
+    >>> fit_precision(alike, ten, mean=half) > 50 > 1 > fit_precision(apart, ten, mean=half)
+    True
+    """
 
     def loss(log_s: float) -> float:
         a, b = mean * np.exp(log_s), (1 - mean) * np.exp(log_s)
@@ -415,6 +423,12 @@ def fit_npmle(
 
     EM on 120 log-spaced points between 0.02 and 12 (wider when the data are), on rows pooled by equal count and
     near-equal (2 %) expectation.
+
+    Examples
+    --------
+    >>> grid, weight = fit_npmle([1] * 50 + [40] * 50, [10] * 100)
+    >>> round(float(weight[grid < 1].sum()), 2)
+    0.5
     """
     y, e = _pair(counts, expected, "counts", "expected")
     top = max(12.0, float(np.max((y + 1) / (e + 1))) * 1.5)

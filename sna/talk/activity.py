@@ -8,7 +8,7 @@ import polars as pl
 
 from sna.errors import ParameterError
 from sna.forum import Forum, join_attribute
-from sna.people.privacy import drop_opted_out
+from sna.people.listed import listed_people
 from sna.schema import TIME
 from sna.talk.openers import list_openers
 from sna.talk.threads import MISSING
@@ -66,14 +66,14 @@ def person_activity(forum: Forum, *, since: Moment = None, until: Moment = None,
         pl.col("at").min().alias("first_at"),
         pl.col("at").max().alias("last_at"),
     )
-    people = forum.people.filter((pl.col("kind") == "human") | pl.lit(bots)).select("person_id")
+    people = listed_people(forum, bots=bots)
     counts = [name for name in table.columns if name.startswith("n_")]
     joined = people.join(table, on="person_id", how="left").with_columns(
         pl.col(counts).cast(pl.Int64).fill_null(0),
         (pl.col("n_days_active") / pl.col("n_weeks_active")).alias("days_active_per_week"),
     )
     order = ["person_id", *counts, "days_active_per_week", "first_at", "last_at"]
-    return drop_opted_out(forum, joined).select(order).sort("person_id")
+    return joined.select(order).sort("person_id")
 
 
 def human_posts(forum: Forum, *, bots: bool = False) -> pl.DataFrame:
@@ -197,7 +197,7 @@ def visible_posts(
     spells = _presence(forum, recorded=recorded)
     seen = _count_until(posts, spells, "end") - _count_until(posts, spells, "start")
     total = spells.with_columns(seen.alias("_n")).group_by("person_id").agg(pl.col("_n").sum())
-    people = forum.people.filter(pl.col("kind") == "human").select("person_id")
+    people = listed_people(forum)
     table = (
         people.join(total, on="person_id", how="left")
         .join(_own_posts(posts, spells), on="person_id", how="left")
@@ -206,7 +206,7 @@ def visible_posts(
             (pl.col("_n").fill_null(0) - pl.col("_own").fill_null(0)).cast(pl.Int64).alias("n_visible_posts"),
         )
     )
-    return drop_opted_out(forum, table).sort("person_id")
+    return table.sort("person_id")
 
 
 def _presence(forum: Forum, *, recorded: bool) -> pl.DataFrame:
