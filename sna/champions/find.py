@@ -288,12 +288,13 @@ def _verdict(level: float, helping: Helping, *, views: bool) -> pl.Expr:
     ratio = pl.format(
         f"{{}} times as many as {peers} ({level:.0%} interval {{}} to {{}})", pl.col("contribution").round(1), low, high
     )
+    unseen = "" if views else "; part of this may be time spent reading, which is not recorded"
     counts = pl.format("{} helps for {} people in {} weeks", "n_helps", "n_people_helped", "n_weeks_active")
     last = pl.format("last seen {}", pl.col("last_seen").dt.strftime("%Y-%m-%d"))
     cases = [
         (pl.col("n_counted").is_null(), pl.lit("silent in this period")),
         (pl.lit(helping.helps.is_empty()), pl.lit("insufficient data: nobody helped anybody in this period")),
-        (pl.col("selected"), pl.format("champion: {}, {}", counts, ratio)),
+        (pl.col("selected"), pl.format(f"champion: {{}}, {{}}{unseen}", counts, ratio)),
         (
             pl.col("held_back") & (pl.col("n_helps") >= FLOOR["n_helps"]),
             pl.format("held back: {}; {}", "caution", counts),

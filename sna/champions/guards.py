@@ -10,7 +10,6 @@ import polars as pl
 
 from sna.champions.helps import Helping
 from sna.forum import Forum
-from sna.talk.windows import WEEK
 
 _MOST = 0.5
 _ENOUGH = 5
@@ -19,7 +18,7 @@ _FEW_CHARACTERS = 12
 _SMALL_ROLE = 5
 _NEW_WEEKS = 8
 _LONG_WEEKS = 26
-_ODD_HOURS = 0.5
+_ODD_HOURS = 0.6
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,14 @@ def _most(acts: pl.DataFrame, partner: str) -> pl.DataFrame:
 
 
 def _burst(case: Case) -> pl.DataFrame:
-    helps = case.helping.helps.with_columns(week=pl.col("at").dt.truncate(WEEK))
+    """More than half of the helps within seven days."""
+    helps = case.helping.helps.sort("person_id", "at")
     if case.helping.until - case.helping.since < timedelta(weeks=_NEW_WEEKS):
         helps = helps.head(0)
-    return _most(helps, "week").with_columns(sentence=pl.format("{} of {} helps fell in one week", "most", "n"))
+    weeks = helps.rolling("at", period="7d", group_by="person_id").agg(pl.len().alias("k"))
+    table = weeks.group_by("person_id").agg(pl.len().alias("n"), pl.col("k").max().alias("most"))
+    found = table.filter((pl.col("n") >= _ENOUGH) & (pl.col("most") > _MOST * pl.col("n")))
+    return found.with_columns(sentence=pl.format("{} of {} helps fell within seven days", "most", "n"))
 
 
 def _instant_replies(case: Case) -> pl.DataFrame:
@@ -187,7 +190,7 @@ class Guard:
 
 GUARDS: Mapping[str, Guard] = {
     "reciprocity": Guard(_reciprocity, True, "more than half of the helps or of the thanks are with one person"),
-    "burst": Guard(_burst, True, "more than half of the helps fell in one week"),
+    "burst": Guard(_burst, True, "more than half of the helps fell within seven days"),
     "instant replies": Guard(_instant_replies, True, "replies come faster than people write: perhaps a program"),
     "empty replies": Guard(_empty_replies, True, "replies of a few characters, or always the same text"),
     "single specialist": Guard(_single_specialist, True, "fewer than five people of the group: a job, and no peers"),

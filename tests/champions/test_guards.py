@@ -10,7 +10,7 @@ from sna.simulate.characters import CHARACTERS, add_character
 
 SENTENCES = {
     "pair": "40 of 40 helps went to one person",
-    "burst": "helps fell in one week",
+    "burst": "helps fell within seven days",
     "program": "is this account a program?",
     "empty": "200 of 200 replies have the same text",
     "specialist": "nobody else of this group took part: answering may be their job",
