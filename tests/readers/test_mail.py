@@ -243,7 +243,7 @@ def test_replies_by_header_and_by_subject(tmp_path):
     threads = dict(forum.posts.select("post_id", "thread_id").iter_rows())
     assert [threads[f"{i}@x"] for i in range(1, 9)] == ["1@x"] * 4 + ["5@x", "6@x", "7@x", "7@x"]
     kinds = dict(forum.posts.select("post_id", "kind").iter_rows())
-    assert (kinds["7@x"], kinds["8@x"]) == ("root", "reply")
+    assert [kinds[f"{i}@x"] for i in (1, 5, 6, 7, 8)] == ["root", "root", "reply", "reply", "reply"]
 
 
 def letter(key, *references, subject="", is_reply=False, day=0):
@@ -295,6 +295,18 @@ def test_threading_cases_in_every_order(case):
     letters, expected = THREADS[case]
     for order in itertools.permutations(letters):
         assert thread_mails(order) == expected
+
+
+def test_an_answer_to_a_lost_mail_opens_a_thread_and_asks_nothing(tmp_path):
+    """Its subject need not say "Re:": the headers do."""
+    asking = "What should I check first?"
+    mails = [mail("1", asking, subject="Gauge"), mail("2", asking, subject="Valve", References="<gone@x>")]
+    mails.append(mail("3", asking, subject="Re: Seal"))
+    forum = read(tmp_path, *mails)
+    kinds = dict(forum.posts.select("post_id", "kind").iter_rows())
+    assert kinds == {"1@x": "root", "2@x": "reply", "3@x": "reply"}
+    assert forum.posts["thread_id"].n_unique() == 3
+    assert sna.list_questions(forum)["post_id"].to_list() == ["1@x"]
 
 
 def test_subject_merging_can_be_turned_off():

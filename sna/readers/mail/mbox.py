@@ -123,14 +123,15 @@ class _Reading:
         space = self._main_tag() or default_space
         rows = []
         for draft, post, sender in zip(self.drafts, ids, senders, strict=True):
-            place = places[post]
+            place, letter = places[post], draft.letter
+            begins = place.parent_id is None and place.thread_id == post and not (letter.references or letter.is_reply)
             facts = {
                 "post_id": post,
                 "thread_id": place.thread_id,
                 "parent_id": place.parent_id,
                 "parent_basis": place.basis,
                 "author_id": persons[sender] or None,
-                "kind": "root" if place.parent_id is None and place.thread_id == post else "reply",
+                "kind": "root" if begins else "reply",
             }
             rows.append({**draft.row, **facts, "space": draft.row["space"] or space})
         for row in sorted(rows, key=_copy_order):
