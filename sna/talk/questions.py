@@ -137,7 +137,8 @@ _LEFT_OUT = (
     r"(?m)^On .*wrote:\s*$",
     r"(?s)\n-- ?\n.*$",  # signature
 )
-_LOOKED_AT, _LAST = 6000, 160
+_MOST, _FIRST, _LAST = 3000, 2400, 160
+"""Characters: longer posts are looked at in their beginning and their end; the last words are a cue of their own."""
 _TAGS = r"^\s*(?:\[[^\]]{1,30}\]\s*)+"
 _REPLY = r"(?i)^(?:\[[^\]]{1,30}\]\s*)*(?:re|aw|sv|antw|vs|rif|odp)\s?(?:\[\d+\])?:"
 
@@ -181,7 +182,9 @@ def asks() -> pl.Expr:
 
 def find_cues() -> list[pl.Expr]:
     """One column of true and false per cue."""
-    body = pl.col("text").fill_null("").str.slice(0, _LOOKED_AT)
+    text = pl.col("text").fill_null("")
+    short = pl.concat_str(text.str.head(_FIRST), pl.lit("\n"), text.str.tail(_FIRST // 4))
+    body = pl.when(text.str.len_chars() > _MOST).then(short).otherwise(text)
     for pattern in _LEFT_OUT:
         body = body.str.replace_all(pattern, " ")
     body = body.str.to_lowercase().str.strip_chars()

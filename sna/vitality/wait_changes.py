@@ -40,7 +40,8 @@ def compare_waits(
     forum, to, since, until, kinds
         As in `list_waits`.
     by, every
-        As in `time_to_answer`. Groups with fewer than five askers are left out, and the measure says how many.
+        As in `time_to_answer`. Groups with fewer than five askers, without an answer, or without a question that was
+        followed for the horizon are left out, and the measure says how many.
     horizon_days
         Waits longer than this count as this.
 
@@ -53,7 +54,7 @@ def compare_waits(
     Raises
     ------
     NotAnswerableError
-        With fewer than two groups of five askers, or without an answer or enough follow-up in one of them.
+        With fewer than two groups that can be compared.
 
     Notes
     -----
@@ -70,21 +71,22 @@ def compare_waits(
     914
     """
     waits = group_waits(forum, list_waits(forum, to=to, since=since, until=until, kinds=kinds), by=by, every=every)
-    kept = waits.filter(pl.coalesce("asker_id", "thread_id").n_unique().over("group") >= LEAST_ASKERS)
+    enough = pl.coalesce("asker_id", "thread_id").n_unique() >= LEAST_ASKERS
+    kept = waits.filter((enough & _is_followed(horizon_days)).over("group"))
     names = kept["group"].unique().sort()
     if len(names) < 2:
         raise NotAnswerableError(
-            f"Comparing waits needs two groups of at least {LEAST_ASKERS} askers.",
-            got=f"Got {waits['group'].n_unique()} groups, {len(names)} of them so large.",
+            f"Comparing waits needs two groups of at least {LEAST_ASKERS} askers, each with an answer and a question "
+            f"followed for {horizon_days:g} days.",
+            got=f"Got {waits['group'].n_unique()} groups, {len(names)} of them so.",
         )
     kept = kept.with_columns(_place=(pl.col("group").rank("dense") - 1).cast(pl.Int64))
-    _require_followed(kept, horizon_days)
     means, covariance, df = clustered_waits(kept, horizon_days * 24)
     slow, fast = int(means.argmax()), int(means.argmin())
     left_out = waits["group"].n_unique() - len(names)
     what = f"mean wait within {horizon_days:g} days by {by or every}, in hours: {names[slow]} minus {names[fast]}"
     return Estimate(
-        what + (f" ({left_out} groups with fewer than {LEAST_ASKERS} askers left out)" if left_out else ""),
+        what + (f" ({left_out} groups with too few askers or answers left out)" if left_out else ""),
         float(means[slow] - means[fast]),
         p_value=_equal_means_p(means, covariance, df),
         null="all groups wait alike",
@@ -102,15 +104,19 @@ def _equal_means_p(means: Floats, covariance: Floats, df: float) -> float:
     return float(stats.f.sf(statistic * rest / (df * k), k, rest)) if rest > 0 else 1.0
 
 
-def _require_followed(waits: pl.DataFrame, horizon_days: float) -> None:
-    """Every group needs an answer, and a question followed for the horizon (or all of them answered)."""
+def _is_followed(horizon_days: float) -> pl.Expr:
+    """An answer, and a question followed for the horizon (or all of them answered)."""
     long_enough = (pl.col("wait_hours") >= horizon_days * 24).any() | pl.col("is_answered").all()
+    return long_enough & pl.col("is_answered").any()
+
+
+def _require_followed(waits: pl.DataFrame, horizon_days: float) -> None:
     groups = waits.group_by("_place", maintain_order=True).agg(
-        pl.len(), pl.col("is_answered").sum(), (long_enough & pl.col("is_answered").any()).alias("enough")
+        pl.len(), pl.col("is_answered").sum(), _is_followed(horizon_days).alias("enough")
     )
     if not groups["enough"].all():
         raise NotAnswerableError(
-            f"Every period or group needs answers and a question followed for {horizon_days:g} days.",
+            f"Both periods need answers and a question followed for {horizon_days:g} days.",
             got="; ".join(f"{n} questions, {answered} answered" for _, n, answered, _ in groups.iter_rows()) + ".",
             hint="choose an earlier moment or a shorter horizon",
         )
@@ -247,7 +253,7 @@ class WaitsNow(Frozen):
         """Slower, faster or no change that can be shown; then the three numbers now and before."""
         since, p = format_day(self.split_at), self.change.p_value
         if p is None or p >= 1 - self.change.level:
-            verdict = f"No change of waiting can be shown between before and since {since}"
+            verdict = f"Since {since} no change of waiting can be shown"
         else:
             verdict = f"{'Slower' if self.change.value > 0 else 'Faster'} on average since {since}"
         return f"{verdict}: {self._median()}; {self._without()}; {self._mean()}."
@@ -258,7 +264,8 @@ class WaitsNow(Frozen):
         words = f"half of the {self.unit} now wait {format_duration(self.now.median_hours)} or longer"
         if self.before.median_hours is None:
             return f"{words}; before, fewer than half were {_DONE[self.to]}"
-        return f"{words}, before {format_duration(self.before.median_hours)}"
+        same = format_duration(self.before.median_hours) == format_duration(self.now.median_hours)
+        return f"{words}, {'as before' if same else f'before {format_duration(self.before.median_hours)}'}"
 
     def _without(self) -> str:
         days = f"{self.horizon_days:g} days"
@@ -276,7 +283,7 @@ class WaitsNow(Frozen):
         )
 
 
-_DONE = {"answer": "answered", "solution": "solved"}
+_DONE = {"answer": "answered", "solution": "known to be solved"}
 
 
 def waits_now(

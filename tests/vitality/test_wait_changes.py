@@ -8,7 +8,7 @@ import sna
 from sna.vitality import wait_changes as changes
 from sna.vitality import waits as answers
 from tests.conftest import day
-from tests.vitality.conftest import asking_forum
+from tests.vitality.conftest import CAPABLE, asking_forum
 
 
 def asked(speeds, *, every=0.1):
@@ -99,12 +99,25 @@ def test_the_sentence_has_all_three_numbers_and_one_verdict():
     assert "the mean wait, 7 days at most, is 36.0 hours, before 1.0" in text
 
 
+def test_groups_that_cannot_be_compared_are_left_out_and_counted():
+    """A third role asks twice, in the end: too few askers."""
+    names = [*(f"ann{i}" for i in range(25)), "bob"]
+    roles = {"person_id": names[:25], "attribute": ["role"] * 25, "value": ["HR"] * 12 + ["IT"] * 12 + ["Law"]}
+    posts = asked([1, 2, 3, 4] * 25).posts
+    people = pl.DataFrame({"person_id": names})
+    forum = sna.build_forum(posts=posts, people=people, roles=pl.DataFrame(roles), source=CAPABLE)
+    estimate = changes.compare_waits(forum, by="role")
+    assert "(1 groups with too few askers or answers left out)" in estimate.measure
+    assert estimate.n == 96
+    assert estimate.low is None
+
+
 def test_without_a_change_no_direction_is_said():
     rng = np.random.default_rng(1)
     text = changes.waits_now(asked(rng.exponential(5, 100).tolist()), split_at=day(5)).sentence()
-    assert text.startswith("No change of waiting can be shown between before and since")
-    assert "lower" not in text
-    assert "aster" not in text
+    assert text.startswith("Since 6 January 2024 no change of waiting can be shown: ")
+    assert "slower" not in text
+    assert "faster" not in text
 
 
 def test_the_later_period_is_not_judged_before_it_was_followed(four):
