@@ -25,8 +25,8 @@ from sna.talk.threads import MISSING
 from sna.types import Floats, Ints, Moment
 
 ROLES = ("coordinator", "consultant", "gatekeeper", "representative", "liaison")
-_MOST_PATHS = 500_000
-_ROWS = 512
+_MOST_PATHS = 500_000  # a sample of so many paths gives shares within 0.2 percentage points
+_ROWS = 512  # brokers at a time
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from sna.network.network import Network
 from sna.types import Floats
 
 Mode = Literal["out", "in", "all"]
-_GRID = math.lcm(*range(1, 23))
-_BLOCK = 256
-_KRYLOV, _RESTARTS = 24, 200
+_GRID = math.lcm(*range(1, 23))  # 232,792,560: lengths 1/w are whole numbers for weights up to 22 times the weakest
+_BLOCK = 256  # people at a time: a block of a dense network of 100,000 people takes 200 MB
+_KRYLOV, _RESTARTS = 24, 200  # vectors kept before a restart, and restarts at most
 
 
 def strength(network: Network, *, mode: Mode = "out") -> pl.DataFrame:
@@ -108,20 +108,20 @@ def pagerank(
     personalisation: Mapping[str, float] | None = None,
     tolerance: float = 1e-11,
 ) -> pl.DataFrame:
-    r"""PageRank: standing passed on along ties, in proportion to their weight.
+    r"""PageRank: a score that people pass on along their ties, in proportion to the weight of each tie.
 
     Parameters
     ----------
     network
         Any network.
     mode
-        "in": standing flows from source to target, so whoever is acted toward by people of standing has it (in a reply
-        network: whose posts are answered). "out": along the ties turned round (who answers those with standing).
+        "in": the score flows from source to target, so people score high when people with high scores act toward them
+        (in a reply network: whose posts are answered). "out": along the ties turned round (who answers those people).
     damping
-        Share of standing passed on at each step; the rest restarts.
+        Share of the score passed on at each step; the rest restarts.
     personalisation
-        Where restarts go: weight by person_id; people not named get none. None: to everybody alike. Standing that
-        meets somebody without ties onward goes the same way.
+        Where restarts go: weight by person_id; people not named get none. None: to everybody alike. Score that
+        reaches a person without outgoing ties is redistributed with the same weights.
     tolerance
         Stop when the vector moves less than this in sum.
 
@@ -140,7 +140,7 @@ def pagerank(
     :math:`x = d\,(P^\top x + x_{dangling}\,v) + (1-d)\,v` by power iteration (Brin & Page 1998, Computer Networks
     30:107).
 
-    When it misleads: a person with little standing of their own who is the only contact of a hub scores high; values
+    When it misleads: a person who is the only contact of somebody with a high score scores high too; values
     depend on the size of the network and are not comparable across networks.
 
     Examples
@@ -324,6 +324,7 @@ def _pattern(matrix: sparse.csr_array) -> sparse.csr_array:
 
 def _reach_block(ties: sparse.csr_array, start: int, steps: int) -> npt.NDArray[np.int64]:
     rows = range(start, min(start + _BLOCK, ties.shape[0]))
+    # one row for each person of the block, reaching only themselves so far
     seen = sparse.csr_array(
         (np.ones(len(rows)), (np.arange(len(rows)), np.array(rows))), shape=(len(rows), len(ties.indptr) - 1)
     )
@@ -332,7 +333,7 @@ def _reach_block(ties: sparse.csr_array, start: int, steps: int) -> npt.NDArray[
         if wider.nnz == seen.nnz:
             break
         seen = wider
-    return np.diff(seen.indptr).astype(np.int64) - 1
+    return np.diff(seen.indptr).astype(np.int64) - 1  # without the person themselves
 
 
 def _restart(network: Network, personalisation: Mapping[str, float] | None) -> Floats:
@@ -355,6 +356,7 @@ def _power_iteration(matrix: sparse.csr_array, restart: Floats, damping: float, 
     dangling = np.flatnonzero(total == 0)
     backwards = matrix.T
     x = restart
+    # the error shrinks by the damping factor at each step, so this many steps reach the tolerance
     for _ in range(math.ceil(math.log(tolerance) / math.log(damping)) + 100):
         y = backwards @ (x * shares)
         y += (1.0 - damping + damping * x[dangling].sum()) * restart
@@ -386,7 +388,7 @@ def _lanczos(multiply: Callable[[Floats], Floats], start: Floats, tolerance: flo
     for j in range(_KRYLOV):
         y = multiply(basis[j])
         diagonal[j] = _dot(basis[j], y)
-        for earlier in basis:
+        for earlier in basis:  # against all of them: rounding would let equal vectors come back
             y -= _dot(earlier, y) * earlier
         beside[j] = math.sqrt(_dot(y, y))
         values, vectors = eigh_tridiagonal(diagonal[: j + 1], beside[:j])

@@ -31,7 +31,7 @@ from sna.talk.windows import make_window
 from sna.types import Frame, as_polars
 
 Window = tuple[datetime | None, datetime | None]
-_BATCH = 1_000_000
+_BATCH = 1_000_000  # rows at a time: bounds the memory beside the network itself
 _PERSON_FACTS = ("person_id", "name", "kind", "opt_out")
 
 
@@ -378,6 +378,7 @@ def _import_igraph() -> Any:
     return igraph
 
 
+# all characters that XML 1.0 does not allow
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -23,13 +23,13 @@ Integers = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
 
-_LOW = (1 << 32) - 1
-_SELF = (1 << 63) - 1
-_DIRECT_LIMIT = 1 << 25
-_PIECE = 1 << 17
-_EMPTY = -1
-_DIGITS = 15
-_EXACT = float(1 << 53)
+_LOW = (1 << 32) - 1  # the target's half of a key
+_SELF = (1 << 63) - 1  # sorts behind every real key, so that ties of a person to themselves are cut off at once
+_DIRECT_LIMIT = 1 << 25  # the table by value then takes at most 128 MB
+_PIECE = 1 << 17  # rows at a time: their codes and keys fit into the second-level cache (1.5 MB)
+_EMPTY = -1  # no code lives here yet
+_DIGITS = 15  # 10**15 * 16 is still below 2**63
+_EXACT = float(1 << 53)  # sums of whole numbers below this are exact whatever their order
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Coder:
         rows, place = np.arange(keys.size), self._place(keys)
         codes[:] = held = self._held(place, rows, keys=keys, column=column)
         wrong = np.flatnonzero(self._keys.take(held) != keys)
-        while wrong.size:
+        while wrong.size:  # another key lives in this slot: try the next one
             rows, place = rows[wrong], (place[wrong] + 1) & (self._slots.size - 1)
             codes[rows] = held = self._held(place, rows, keys=keys, column=column)
             wrong = np.flatnonzero(self._keys.take(held) != keys[rows])
@@ -132,8 +132,8 @@ class Coder:
 
     def _place(self, keys: Keys) -> Integers:
         """Preferred slot: the top bits of a multiplicative hash (Fibonacci hashing)."""
-        spread = keys * np.uint64(0x9E3779B97F4A7C15)
-        spread >>= np.uint64(65 - self._slots.size.bit_length())
+        spread = keys * np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio
+        spread >>= np.uint64(65 - self._slots.size.bit_length())  # as many top bits as number the slots
         return spread.view(np.int64)
 
     def _make_room(self, more: int) -> None:
@@ -155,13 +155,13 @@ class Coder:
 
 def _claim(table: Codes, place: Integers, rows: Integers) -> Integers:
     """Of rows that want the same empty place in the table, the one that gets it."""
-    marks = (-2 - rows).astype(np.int32)
+    marks = (-2 - rows).astype(np.int32)  # negative, one for each row, never `_EMPTY`: the last one written wins
     table[place] = marks
     return rows[table.take(place) == marks]
 
 
 @dataclass
-class _Pile:
+class _EdgesRead:
     """What has been read so far: provisional codes of both ends, and weights if there are any."""
 
     coder: Coder = field(default_factory=Coder)
@@ -192,32 +192,32 @@ def pack_edges(batches: Iterable[pl.DataFrame], *, extra_ids: pl.Series | None =
     >>> packed.ids.to_list(), packed.indptr.tolist(), packed.indices.tolist(), packed.weights.tolist(), packed.n_self
     (['a', 'b'], [0, 0, 1], [0], [2.0], 1)
     """
-    pile = _Pile()
+    read = _EdgesRead()
     for batch in batches:
-        _add(pile, batch)
-    ids, rename = _order(pile.coder.ids(), extra_ids)
-    pile.coder = Coder()  # its tables are no longer needed
-    keys = _join_keys(pile.ends, rename)
+        _add(read, batch)
+    ids, rename = _order(read.coder.ids(), extra_ids)
+    read.coder = Coder()  # its tables are no longer needed
+    keys = _join_keys(read.ends, rename)
     n_rows = keys.size
-    keys, weights, n_others = _sum_runs(keys, np.concatenate(pile.weights) if pile.weights else None)
-    indptr = np.searchsorted(keys, np.arange(len(ids) + 1, dtype=np.int64) << 32)
+    keys, weights, n_others = _sum_runs(keys, np.concatenate(read.weights) if read.weights else None)
+    indptr = np.searchsorted(keys, np.arange(len(ids) + 1, dtype=np.int64) << 32)  # where each source begins
     keys &= _LOW
-    wide = np.int32 if keys.size < 2**31 else np.int64
+    wide = np.int32 if keys.size < 2**31 else np.int64  # SciPy works with half the memory where it can
     indptr, indices = indptr.astype(wide), keys.astype(wide)
     for array in (indptr, indices, weights):
         array.flags.writeable = False
-    return Packed(ids, indptr, indices, weights, pile.n_edges, n_rows - n_others, pile.n_unknown)
+    return Packed(ids, indptr, indices, weights, read.n_edges, n_rows - n_others, read.n_unknown)
 
 
-def _add(pile: _Pile, batch: pl.DataFrame) -> None:
+def _add(read: _EdgesRead, batch: pl.DataFrame) -> None:
     edges = _check_edges(batch)
-    pile.n_edges += edges.height
+    read.n_edges += edges.height
     if edges["source"].null_count() or edges["target"].null_count():
         edges = edges.drop_nulls(["source", "target"])
-        pile.n_unknown += batch.height - edges.height
-    pile.ends.append((pile.coder.code(edges["source"]), pile.coder.code(edges["target"])))
+        read.n_unknown += batch.height - edges.height
+    read.ends.append((read.coder.code(edges["source"]), read.coder.code(edges["target"])))
     if "weight" in edges.columns:
-        pile.weights.append(edges["weight"].to_numpy())
+        read.weights.append(edges["weight"].to_numpy())
 
 
 def _check_edges(batch: pl.DataFrame) -> pl.DataFrame:
@@ -293,7 +293,7 @@ def _sum_runs(keys: Integers, weights: Floats | None) -> tuple[Integers, Floats,
     Weights of equal keys are added in order of size, so that the order of rows changes no digit.
     """
     if weights is not None and (weights == 1.0).all():
-        weights = None
+        weights = None  # counting rows is quicker, and gives the same
     if weights is None:
         keys.sort()
     else:
@@ -302,7 +302,7 @@ def _sum_runs(keys: Integers, weights: Floats | None) -> tuple[Integers, Floats,
         keys, weights = keys[order], weights[order]
     n_rows = int(np.searchsorted(keys, _SELF))
     keys = keys[:n_rows]
-    edge = np.ones(n_rows + 1, dtype=bool)
+    edge = np.ones(n_rows + 1, dtype=bool)  # a run begins where the key is another than before
     np.not_equal(keys[1:], keys[:-1], out=edge[1:-1])
     bounds = np.flatnonzero(edge)
     if weights is None or not n_rows:
