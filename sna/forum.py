@@ -37,6 +37,9 @@ class Source:
         Rows the reader met, by table.
     files
         Names of the files that were read.
+    is_judged
+        Whether the capabilities were held against the rows; a forum of which nothing is known then has none, while one
+        made by hand that names none is assumed to have all.
     """
 
     platform: str
@@ -45,6 +48,7 @@ class Source:
     exported_at: datetime | None = None
     rows_read: Mapping[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    is_judged: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -90,7 +94,7 @@ class Forum:
     @property
     def states_capabilities(self) -> bool:
         """Whether the source declares any capability; if not, everything is assumed to be available."""
-        return any(level != "no" for level in self.source.capabilities.values())
+        return self.source.is_judged or any(level != "no" for level in self.source.capabilities.values())
 
     def attribute(self, name: str, *, at: datetime | None = None) -> pl.DataFrame:
         """Each person's value of an attribute at a time (an as-of join over the role spells).
@@ -387,7 +391,7 @@ def list_warnings(forum: Forum) -> pl.DataFrame:
 
 
 def list_roster(forum: Forum) -> pl.DataFrame:
-    """People who could take part: humans, without those known from a mention only. Shape (n people, columns of people).
+    """People who could take part: humans, without placeholders that never acted. Shape (n people, columns of people).
 
     A name in somebody's text is no proof that its owner belongs to the forum, so it is no silent person.
 

@@ -90,7 +90,7 @@ def settle_levels(forum: Forum, *, about: tuple[str, ...] = ()) -> Forum:
     notes = [make_issues(one.table, one.reason, kind="warning", n=one.n, detail=one.says) for one in warned]
     issues = pl.concat([forum.issues.filter(~again), *notes]).sort(list(ISSUES.sort), nulls_last=True)
     capabilities = {**forum.source.capabilities, **lowered}
-    return replace(forum, issues=issues, source=replace(forum.source, capabilities=capabilities))
+    return replace(forum, issues=issues, source=replace(forum.source, capabilities=capabilities, is_judged=True))
 
 
 def _found(forum: Forum) -> dict[str, bool]:
@@ -280,9 +280,9 @@ def _no_silent_people(forum: Forum) -> Warned | None:
 
 
 def _only_mentioned(forum: Forum) -> Warned | None:
-    known = set(list_roster(forum)["person_id"])
+    known = list_roster(forum)["person_id"].implode()
     humans = forum.people.filter(pl.col("kind") == "human")["person_id"]
-    n = len(humans) - len(known)
+    n = forum.mentions["person_id"].unique().to_frame().filter(~pl.col("person_id").is_in(known)).height
     if n < max(_ENOUGH, _FEW_ROLES * len(humans)):
         return None
     says = f"{n:,} people are known from mentions only. They are not counted among the people of the forum."

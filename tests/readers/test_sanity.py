@@ -311,3 +311,11 @@ def test_a_damaged_day_is_said(tmp_path):
     (folder / "help" / "2024-03-02.json").write_text('[{"type": "message", "ts": "17')
     says = dict(sna.list_warnings(sna.read_forum(folder)).select("warning", "says").rows())
     assert says["files_lost"].startswith("1 file damaged or cut off")
+
+
+def test_a_table_of_which_nothing_is_known_is_not_assumed_to_know_all():
+    forum = sna.read_table(pl.DataFrame({"who": list(PEOPLE)}), columns={"author": "who"})
+    assert set(forum.source.capabilities.values()) == {"no"}
+    assert set(sna.list_analyses(forum)["answerable"]) == {"no"}
+    with pytest.raises(sna.NotAnswerableError, match="needs threads"):
+        sna.list_waits(forum)
