@@ -447,6 +447,7 @@ def _source(named: Mapping[str, Forum]) -> Source:
         capabilities=join_levels(list(named.values())),
         exported_at=min(end for end in ends if end) if all(ends) else None,
         files=tuple(f"{label}/{name}" for label, forum in named.items() for name in forum.source.files),
+        is_judged=any(forum.source.is_judged for forum in named.values()),
     )
 
 

@@ -91,7 +91,7 @@ def join_exports(forums: Sequence[Forum]) -> Forum:
             log.withhold(name, "in_two_exports", file="", n=lost)
     issues = pl.concat([*(forum.issues for forum in newest), log.issues()])
     joined = build_forum(**tables, source=_join_sources(newest), issues=issues)
-    return settle_levels(joined, about=tuple(TABLES))
+    return settle_levels(joined, about=tuple(TABLES)) if joined.states_capabilities else joined
 
 
 def _age(forum: Forum) -> tuple[datetime, int, int]:
@@ -144,6 +144,7 @@ def _join_sources(newest: Sequence[Forum]) -> Source:
         exported_at=max(ends, default=None),
         rows_read=read,
         files=tuple(sorted({name for forum in newest for name in forum.source.files})),
+        is_judged=any(forum.source.is_judged for forum in newest),
     )
 
 

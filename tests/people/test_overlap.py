@@ -90,6 +90,18 @@ def test_two_forums_of_one_platform_stay_two():
     assert group_exports([export(0, 40), export(0, 40, platform="teams")]) == [[0], [1]]
 
 
+def test_posts_alike_by_people_called_otherwise_are_another_forum():
+    other = export(0, 40, people={person: f"Other {name}" for person, name in PEOPLE.items()})
+    assert group_exports([export(0, 40), other]) == [[0], [1]]
+
+
+def test_halves_made_by_hand_go_on_declaring_nothing():
+    halves = [sna.build_forum(posts=make_posts(0, 20)), sna.build_forum(posts=make_posts(10, 30))]
+    merged = sna.merge_forums(halves)
+    assert merged.posts.height == 30
+    assert not merged.states_capabilities
+
+
 def test_overlapping_halves_beside_another_forum():
     teams = export(0, 10, platform="teams", people={f"t{n}": f"T {n}" for n in range(6)})
     merged = sna.merge_forums([export(0, 40), teams, export(21, 60)])

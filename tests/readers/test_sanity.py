@@ -189,6 +189,8 @@ def test_people_who_are_only_mentioned_are_no_silent_people(tmp_path):
     forum = sna.read_forum(folder)
     assert forum.people.height == 26
     assert list_roster(forum).height == 6
+    known = replace(forum, source=replace(forum.source, capabilities={**forum.source.capabilities, "roster": "yes"}))
+    assert sna.weekly_momentum(known)["n_roster"].max() == 6
     assert "only_mentioned" in warned(forum)
     assert forum.supports("roster") == "no"
     assert "6 of 6 known people" in sna.render_report(forum)
