@@ -77,7 +77,7 @@ sna.network: Ties between people, their export, centrality and brokerage.
     list_bridges             Who bridges which pair of groups.
     Network                  People and directed, weighted ties. Make one with `build_network` or `network_from_edges`.
     network_from_edges       Sum any table of edges into a network.
-    pagerank                 PageRank: standing passed on along ties, in proportion to their weight.
+    pagerank                 PageRank: a score that people pass on along their ties, in proportion to the weight of ...
     reach                    Number of distinct other people within ``steps`` ties.
     strength                 Sum of the weights of each person's ties.
 
@@ -96,10 +96,10 @@ sna.people: Who is who: people's attributes over time, reporting lines, several 
 
 sna.readers: Exports of each platform, read into a `Forum`.
     guess_columns            Guess what the columns of a table mean, with reasons. Nothing is read with it: look, ...
-    guess_mapping            Propose a mapping for an unknown export, with reasons; nothing is read with it.
+    guess_mapping            Propose a mapping for an unknown export and try it on the first rows.
     list_presets             Names of the mappings that come with the package.
     list_readers             All readers, in the order they are asked.
-    MappingGuess             A proposed mapping: ``yaml`` to save and correct, ``guesses`` with the reasons, ...
+    MappingGuess             A proposed mapping.
     read_discourse_database  Read a self-hosted Discourse straight from its PostgreSQL database. Nothing is written ...
     read_edges               Read a list of directed ties, one per row, as a Forum.
     read_forum               Read an export: a folder, a file or an archive, of any platform in `list_readers`.
