@@ -324,7 +324,8 @@ def _read_guessed(export: str, request: Request, error: FormatError) -> Forum:
     except SnaError:
         raise error from None
     click.echo(_printable(str(guess)), err=True)
-    save = f"sna map guess {export} > mapping.yaml, correct it, and read with --mapping mapping.yaml"
+    save = f"sna map guess {export} > mapping.yaml, correct it, and read with --mapping mapping.yaml; "
+    save += "a list of ties is read with --edges 1,2,3 (from, to, time)"
     if guess.missing:
         raise SchemaError(f"{export} cannot be read without help.", got="; ".join(guess.missing) + ".", hint=save)
     asked = not request.yes and sys.stdin.isatty()

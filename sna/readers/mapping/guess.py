@@ -19,12 +19,13 @@ from sna.readers.mapping.language import FILL_IN, parse_mapping
 from sna.readers.mapping.presets import find_preset
 from sna.readers.mapping.run import run_mapping
 from sna.readers.mapping.sample import Sample, list_samples
-from sna.readers.tables.guess import SYNONYMS, guess_frame, plain_name, time_format_of
+from sna.readers.tables.guess import SYNONYMS, count_known, guess_frame, plain_name, time_format_of
 
 _TARGETS = {"author": "author_id", "thread": "thread_id", "parent": "parent_id"}
 _POSTS = ("post_id", "author_id", "created_at", "thread_id", "parent_id", "space", "kind", "title", "text", "edited_at")
 _TYPES = {None: "time", "dmy": "date_dmy", "mdy": "date_mdy", "excel": "excel"}
 _THREADS = (*SYNONYMS["thread"], "topics", "threads", "question", "questions", "discussions", "conversations")
+_CANDIDATES = 8
 _YES = "(?i)^(?:true|1|1.0|yes|y|t|x|accepted)$"
 
 
@@ -123,7 +124,9 @@ def guess_mapping(path: str | Path) -> MappingGuess:
 
 def _best(samples: Sequence[Sample], container: Container) -> list[Sample]:
     """The tables of posts: the one that looks most like posts, and those with the same columns."""
-    scored = [(_likeness(sample), -number, sample) for number, sample in enumerate(samples)]
+    kinds = {(sample.items, frozenset(sample.columns)): sample for sample in reversed(samples)}
+    known = sorted(kinds.values(), key=lambda sample: (count_known(sample.columns), sample.frame.height), reverse=True)
+    scored = [(_likeness(sample), -number, sample) for number, sample in enumerate(known[:_CANDIDATES])]
     if not scored or max(scored)[0] <= 0:
         suffixes = sorted({PurePosixPath(name).suffix or name for name in container.names})
         seen = "; ".join(f"{s.member}: {', '.join(s.columns[:8])}" for s in samples[:3])

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -24,8 +25,10 @@ _BYTES = 2 * 1024**2
 _LEAST_BYTES = 65_536
 _WHOLE_XML = 64 * 1024**2
 _TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
-_DEEPEST = 4
+_DEEPEST = 3
 _MANY = 400
+_PATHS = 12
+_ITEMS = 10
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,11 @@ def _samples_of(container: Container, name: str, *, size: int, rows: int) -> Ite
         yield _sample(loaded, "", whole=whole)
     elif suffix in (".json", ".xml"):
         data, whole = _document(container, name, size)
-        for path in _paths(data):
-            records = [flatten(item) for item in walk_items(data, path) if isinstance(item, dict)]
-            records = records if whole else records[:-1]
-            yield _sample(Loaded(text_frame(records[:rows]), name), ".".join(path), whole=whole)
+        for path in islice(_paths(data), _PATHS):
+            items = list(islice(walk_items(data, path), rows + 1))
+            records = [flatten(item) for item in items if isinstance(item, dict)]
+            cut = len(items) > rows or not whole
+            yield _sample(Loaded(text_frame(records[:-1] if cut else records), name), ".".join(path), whole=not cut)
 
 
 def _sample(loaded: Loaded, items: str, *, whole: bool) -> Sample:
@@ -113,9 +117,11 @@ def _paths(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
         if objects:
             yield path
         if len(path) < _DEEPEST:
-            keys = dict.fromkeys(key for item in objects[:50] for key, value in item.items() if _lists(value))
+            keys = dict.fromkeys(key for item in objects[:_ITEMS] for key, value in item.items() if _lists(value))
             for key in keys:
-                found = dict.fromkeys(inner for item in objects[:50] for inner in _paths(item.get(key), (*path, key)))
+                found = dict.fromkeys(
+                    inner for item in objects[:_ITEMS] for inner in _paths(item.get(key), (*path, key))
+                )
                 yield from found
     elif isinstance(data, dict) and len(path) < _DEEPEST:
         for key, value in data.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -68,15 +68,22 @@ _ENOUGH = 0.5
 
 
 _PERSON = re.compile(
-    r"^(?:from|sender|author|user|poster|creator|createdby|postedby|member|person|employee)(?:user)?"
+    r"^(?:from|sender|author|user|poster|creator|owner|createdby|postedby|member|person|employee)(?:user)?"
     r"(?P<what>id|uid|key|email|mail|address|emailaddress|login|username|handle|displayname|fullname|name)$"
 )
 """Headers such as from_email or sender_name; ids and addresses name a person better than names do."""
 _PERSON_RANKS = {"id": 2, "uid": 2, "key": 2, "login": 4, "username": 4, "handle": 4}
 _AROUND = ("space", "thread", "title")
 """What may stand around the list of posts in its file, under names that start with ^."""
+_LONGEST_TIME = 60
 _EXCEL_DAYS = (20_000, 60_000)
 _NEARLY = 0.9
+
+
+def count_known(names: Iterable[str]) -> int:
+    """How many fields of a post have a header in ``names`` that is named like them."""
+    columns = list(names)
+    return sum(any(_name_rank(target, name) is not None for name in columns) for target in SYNONYMS)
 
 
 def plain_name(name: str) -> str:
@@ -194,8 +201,10 @@ def _numbers(text: pl.Series) -> pl.Series:
 def _time_share(values: pl.Series, present: pl.Series) -> float:
     if values.dtype.is_temporal():
         return 1.0
+    if present.str.len_chars().median() > _LONGEST_TIME or not present.head(100).str.contains(r"\d").any():  # type: ignore[operator]
+        return 0.0
     try:
-        times = parse_times(present.head(500))
+        times = parse_times(present.head(200))
     except SchemaError as error:
         return 1.0 if "day or month" in error.got else 0.0
     return 1 - times.null_count() / len(times)
