@@ -127,11 +127,13 @@ def main() -> None:
 @click.option("--out", default="report", show_default=True, help="Folder for report.html.")
 @click.option("--names", is_flag=True, help="Show people's names (default: pseudonyms).")
 @click.option("--min-group", default=10, show_default=True, help="Suppress groups of fewer people (at least 5).")
-def report(*, request: Request, by: str | None, out: str, names: bool, min_group: int) -> None:
+@click.option("--since", default=None, help="Report on what happened from this date on (2024-01-31).")
+@click.option("--until", default=None, help="Report on what happened before this date.")
+@click.option("--split-at", default=None, help="Date or campaign that parts before from after; searched by default.")
+def report(*, request: Request, out: str, **options: Any) -> None:
     """Read EXPORT and write one self-contained HTML report."""
     forum = _load(request)
-    options = sna.ReportOptions(by=by, names=names, min_group=min_group, progress=not request.quiet)
-    path = sna.write_report(forum, out, options=options)
+    path = sna.write_report(forum, out, options=sna.ReportOptions(**options, progress=not request.quiet))
     click.echo(_printable(repr(forum)))
     click.echo(f"Report: {path.resolve()}")
 
@@ -175,9 +177,9 @@ def convert(*, request: Request, out: str) -> None:
 @click.option("--top", default=20, show_default=True, help="How many people to list.")
 @_JSON
 def champions(*, request: Request, by: str | None, top: int, as_json: bool) -> None:
-    """List the people who help more than role, tenure and opportunity predict (ids, not names)."""
+    """List who helps: champions, then steady helpers, then others, in the validated order (ids, not names)."""
     forum = _load(request)
-    table = sna.find_champions(forum, by=by or "role").filter(pl.col("contribution").is_not_null()).head(top)
+    table = sna.find_champions(forum, by=by or "role").filter(pl.col("n_helps") > 0).head(top)
     shown = table if as_json else table.drop("verdict")
     _show(shown.select(name for name in _CHAMPION_COLUMNS if name in shown.columns), as_json=as_json)
 
@@ -185,14 +187,17 @@ def champions(*, request: Request, by: str | None, top: int, as_json: bool) -> N
 _CHAMPION_COLUMNS = (
     "person_id",
     "group",
+    "standing",
     "n_helps",
+    "n_people_helped",
+    "n_weeks_active",
+    "last_seen",
     "expected_helps",
     "contribution",
     "contribution_low",
     "contribution_high",
-    "selected",
-    "rank_low",
-    "rank_high",
+    "chance_next_quarter",
+    "caution",
     "verdict",
 )
 

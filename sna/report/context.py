@@ -147,7 +147,7 @@ def build_context(forum: Forum, options: ReportOptions) -> Context:
     if options.names:
         labels = {p: clean_label(name or p) for p, name in forum.people.select("person_id", "name").iter_rows()}
     else:
-        forum = _with_texts(pseudonymise(forum, key=options.key or secrets.token_bytes(32)), forum)
+        forum = _with_words(pseudonymise(forum, key=options.key or secrets.token_bytes(32)), forum)
         labels = short_labels(forum.people["person_id"].to_list())
     if by is None:
         return Context(forum, forum, options, None, labels)
@@ -158,11 +158,19 @@ def build_context(forum: Forum, options: ReportOptions) -> Context:
     return Context(forum, grouped, options, by, labels, frozenset(kept))
 
 
-def _with_texts(shown: Forum, known: Forum) -> Forum:
-    """Texts stay for what reads them (is this a question? is this reply empty?); no text is ever printed."""
-    texts = known.posts.select("post_id", "text")
-    posts = shown.posts.drop("text").join(texts, on="post_id", how="left", maintain_order="left")
-    return replace(shown, posts=posts.select(shown.posts.columns))
+def _with_words(shown: Forum, known: Forum) -> Forum:
+    """Texts and names stay for what compares them (is this a question? are these two accounts of one person?).
+
+    No section prints a text, and people are printed by `Context.label` only.
+    """
+    words = known.posts.select("post_id", "text", pl.col("author_id").alias("_author"))
+    posts = shown.posts.drop("text").join(words, on="post_id", how="left", maintain_order="left")
+    new = posts.select("_author", "author_id").drop_nulls().unique("author_id")
+    names = new.join(known.people.select("person_id", "name"), left_on="_author", right_on="person_id")
+    people = shown.people.drop("name").join(
+        names.select("author_id", "name"), left_on="person_id", right_on="author_id", how="left", maintain_order="left"
+    )
+    return replace(shown, posts=posts.select(shown.posts.columns), people=people.select(shown.people.columns))
 
 
 def _grouping(forum: Forum, asked: str | None) -> str | None:

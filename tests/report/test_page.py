@@ -156,6 +156,20 @@ def test_names_ids_and_addresses_are_replaced_unless_asked_for(forum, page):
     assert "Person " not in shown
 
 
+def test_pseudonyms_are_not_taken_for_names_and_no_text_is_printed(forum):
+    from sna.report.context import build_context
+
+    spoken = replace(forum, posts=forum.posts.with_columns(text=pl.lit("xyzzy plugh")))
+    context = build_context(spoken, QUICK)
+    shown = context.forum.people.drop_nulls("name")["name"]
+    assert shown.str.starts_with("Zorb").all()
+    assert context.forum.posts["text"].unique().to_list() == ["xyzzy plugh"]
+    page = Page(render_report(spoken, options=QUICK)).words
+    assert "xyzzy" not in page
+    assert "Zorb" not in page
+    assert "same name" not in page
+
+
 def test_a_name_in_a_title_or_a_space_is_replaced_too(forum):
     victim = forum.people["name"][7]
     posts = forum.posts.with_columns(
