@@ -188,6 +188,7 @@ _CHAMPION_COLUMNS = (
     "person_id",
     "group",
     "standing",
+    "selected",
     "n_helps",
     "n_people_helped",
     "n_weeks_active",

@@ -132,7 +132,7 @@ class Frozen:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(format_cell(k, v))}</td></tr>"
             for k, v in self._cells().items()
-            if v is not None and v != ""
+            if isinstance(v, str | int | float | date) and v != ""  # tables and nested results have faces of their own
         )
         return f"<p>{html.escape(self.sentence())}</p><table>{rows}</table>"
 

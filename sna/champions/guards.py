@@ -161,7 +161,9 @@ def _two_accounts(case: Case) -> pl.DataFrame:
     active = case.forum.posts["author_id"].drop_nulls().unique()
     humans = case.forum.people.filter((pl.col("kind") == "human") & pl.col("person_id").is_in(active.implode()))
     words = pl.col("name").str.to_lowercase().str.extract_all(r"\p{L}+").list.sort().list.join(" ")
-    named = humans.with_columns(words=words).filter(pl.col("words").str.contains(" "))
+    named = humans.with_columns(words=words).filter(
+        pl.col("words").str.contains(" ") & (pl.col("name") != pl.col("person_id"))
+    )
     double = named.with_columns(n=pl.len().over("words")).filter(pl.col("n") > 1)
     return double.join(case.helping.helps.select("person_id").unique(), on="person_id").with_columns(
         sentence=pl.lit("another account has the same name: if it is the same person, join the two first")
