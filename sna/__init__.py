@@ -34,7 +34,7 @@ sna.errors: What can go wrong, said in one shape: what we need, what we got, wha
     SnaError                 Base of every error raised on purpose; the command line prints it without a traceback.
     SnaWarning               A result is usable but something about it should be known.
 
-sna.forum: The Forum: one frozen object with every table of an export, validated once at the door.
+sna.forum: The Forum: one frozen object with every table of an export, validated once, when it is made.
     build_forum              Validate tables and join them into a Forum. Nothing is dropped without a row in ``issues``.
     Forum                    People, roles, posts, mentions, signals, events, memberships, campaigns, their source ...
     join_attribute           Add to each row the person's attribute **as of that row's time** (people change roles).
@@ -43,7 +43,7 @@ sna.forum: The Forum: one frozen object with every table of an export, validated
     list_warnings            What looks wrong in a forum, to be read before any number of it.
     Source                   Where a forum comes from and what that source can know.
 
-sna.mixing: Who talks across roles, held against null models.
+sna.mixing: Who talks across roles, compared with null models.
     assortativity            Newman's assortativity coefficient of a category, with its jackknife error over ...
     brokerage_totals         Brokerage of the whole forum by role, against the thread-participation null.
     coleman_homophily        Coleman's homophily of each group: ties inside it beyond what its size gives, between ...

@@ -1,4 +1,4 @@
-"""Admit tables to a Forum: cast, checked and mended, with an issue for every row that is lost or changed."""
+"""Admit tables to a Forum: converted, checked and repaired, with an issue for every row that is lost or changed."""
 
 from __future__ import annotations
 

@@ -377,7 +377,7 @@ def _in_words(facts: Mapping[str, Any]) -> str:
     for table, row in facts["tables"].items():
         cells = (row["read"], row["used"], row["rejected"], row["withheld"], row["added"])
         lines.append("{:<12} {:>10,} {:>10,} {:>9,} {:>9,} {:>7,}".format(table, *cells))
-    lines += ["", "Rows not used or mended, by reason:"]
+    lines += ["", "Rows not used or repaired, by reason:"]
     lines += [f"  {i['table']}: {i['n']:,} {i['kind']}, {i['reason']}" for i in facts["issues"]] or ["  none"]
     lines += ["", "What this source can support:"]
     for analysis in facts["analyses"]:

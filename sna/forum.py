@@ -1,4 +1,4 @@
-"""The Forum: one frozen object with every table of an export, validated once at the door.
+"""The Forum: one frozen object with every table of an export, validated once, when it is made.
 
 `build_forum` takes tables from a reader (or by hand), casts and checks them, adds a placeholder person for
 every author the people table does not know, and writes what it could not use to ``issues``.

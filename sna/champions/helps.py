@@ -2,7 +2,7 @@
 
 A *help* is the first contribution of one person to a thread that somebody else started. A *chance* is such a thread.
 Counting threads, not posts, keeps long banter from looking like help. In a source without threads (an edge list, a
-stream of messages) every week in which a person is in touch with anybody stands for one thread of theirs.
+stream of messages) every week in which a person writes to anybody, or is written to, counts as one thread of theirs.
 """
 
 from __future__ import annotations

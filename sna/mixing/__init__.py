@@ -1,4 +1,4 @@
-"""Who talks across roles, held against null models."""
+"""Who talks across roles, compared with null models."""
 
 import lazy_loader
 

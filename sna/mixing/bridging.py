@@ -3,7 +3,7 @@
 The number of open paths through a person grows with the square of activity, and groups that sit in different channels
 leave more of them open. So brokerage is compared with draws of the thread-participation null, in which everybody joins
 as many threads of the same channels and periods. Permuted labels, or graphs with the same number of ties, report
-"too much" or "too little" brokerage in most forums in which nobody minds groups.
+"too much" or "too little" brokerage in most forums in which people pay no attention to groups.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def find_change_date(
     Notes
     -----
     At up to 100 dates between the first and the last tenth of the information, the scores of the threads after and
-    before are compared; the largest t statistic is held against the largest of each draw.
+    before are compared; the largest t statistic is compared with the largest of each draw.
 
     When it misleads: a slow change has no date; the one found is then its steepest part or simply its middle.
 

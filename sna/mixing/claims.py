@@ -50,7 +50,7 @@ def cross_role_ladder(
     -----
     Pairs with an unknown group are left out of the shares (``n_pairs`` counts those used) and stay in the draws.
 
-    When it misleads: the rungs that do not support claims; with no preference at all they reject in most forums.
+    When it misleads: the nulls that do not support claims: without any preference they still reject in most forums.
 
     Examples
     --------

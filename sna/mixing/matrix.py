@@ -100,7 +100,7 @@ def mixing_matrix(
     cells have exact mean and variance, p by the normal distribution. The adjusted p of a cell is never below its p.
 
     When it misleads: where ``supports_claims`` is false the matrix is a description. Departures from those nulls are
-    found in forums where nobody minds roles at all, because people of a role share channels.
+    found in forums where people pay no attention to roles, because people of a role share channels.
 
     Examples
     --------
@@ -152,9 +152,9 @@ def mixing_ladder(
 
     Notes
     -----
-    All rungs look at the same pairs (who joined whose thread), so what differs between them is the null alone.
+    All nulls are applied to the same pairs (who joined whose thread), so what differs between them is the null alone.
 
-    When it misleads: every rung but the last; that is what the ladder shows.
+    When it misleads: every null but the last. Showing that is the purpose of the ladder.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Draws of the thread-participation null: who sits in which thread, as a Markov chain of swaps.
 
 Draws are a Markov chain over all ways to seat the participants of each stratum in its threads, nobody twice in a
-thread or in their own. Its moves are symmetric, hence it is uniform in the long run. In one sweep every seat is
+thread or in their own. Its moves are symmetric, so it is uniform in the long run. In one sweep every seat is
 matched with another seat of its stratum; a matched pair swaps its people unless one of the four (thread, person)
 combinations it could fill collides with those of another pair, or with an asker. That rule is the same before and
 after the swap, so each sweep preserves the uniform distribution exactly. Permuting first and repairing conflicts

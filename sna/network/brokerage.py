@@ -82,8 +82,8 @@ def brokerage_roles(
     Notes
     -----
     The count grows with the square of activity, so it says who stands between, not who chooses to bridge. Its total
-    is held against volume and place in `brokerage_totals`, not with the Bernoulli graph of the paper, which finds
-    "too little" brokerage in every network that clusters.
+    is compared with a null that keeps volume and place in `brokerage_totals`, not with the Bernoulli graph of the
+    paper, which finds "too little" brokerage in every network that clusters.
 
     Source: Gould and Fernandez (1989), Sociological Methodology 19.
 
@@ -142,7 +142,8 @@ def label_totals(
     Above 500,000 open paths p rests on a random sample of them, chosen without looking at labels.
 
     When it misleads: always, as a claim: label permutation ignores that groups differ in volume and sit in different
-    channels, and finds a departure in most forums in which nobody minds groups. `sna.brokerage_totals` holds both.
+    channels, and finds a departure in most forums in which people pay no attention to groups. `sna.brokerage_totals`
+    holds both.
 
     Examples
     --------

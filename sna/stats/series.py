@@ -60,7 +60,7 @@ class LevelChange:
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What a series of one length is held against: shapes, error mixtures, and draws without a change. Reusable.
+    """What a series of one length is compared with: shapes, error mixtures, and draws without a change. Reusable.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Yardstick:
 def make_yardstick(
     n: int, *, first_week: float = 0.0, draws: int = 299, rng: np.random.Generator | int | None = None
 ) -> Yardstick:
-    """Build what series of ``n`` weeks are held against.
+    """Build what series of ``n`` weeks are compared with.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def _weigh(series: Floats, yardstick: Yardstick) -> Floats:
 
 
 def _p_values(sizes: Floats, weights: Floats, *, draws: Floats, weight_draws: Floats) -> Floats:
-    """P of each size: the weighted share of draws as large, held against the same share within the draws.
+    """P of each size: the weighted share of draws as large, compared with the same share within the draws.
 
     The weights are themselves uncertain, so the weighted share alone is not uniform: it is judged once more by what it
     is in simulated series (Beran's prepivoting).

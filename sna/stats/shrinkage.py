@@ -70,7 +70,7 @@ def shrink_rates(
     counts, exposure
         One value per person: acts, and chances to act. Rows with exposure 0 get nulls.
     group
-        Peer group of each person (null is a group of its own). People of groups of fewer than 5 are held against the
+        Peer group of each person (null is a group of its own). People of groups of fewer than 5 are compared with the
         average of the others; group effects are themselves pulled to 0 (normal, sd 1 on the log scale).
     covariates
         Array of shape (n,) or (n, k), such as log tenure; standardised here and cut at 2.5 standard deviations. The
