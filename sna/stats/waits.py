@@ -171,8 +171,9 @@ def clustered_means(
     -------
     tuple
         Means, shape ``(k,)``; covariance, shape ``(k, k)``, from influences added up within C clusters, times
-        C / (C - 1); degrees of freedom: the effective number of clusters less one, ``(sum v)^2 / sum v^2 - 1`` with v
-        the squared influence of each cluster on all groups, so that a few that outweigh the rest count as few.
+        C / (C - 1); degrees of freedom: the geometric mean of C - 1 and of ``(sum v)^2 / sum v^2 - 1``, with v the
+        squared influence of each cluster, which counts clusters that outweigh the rest as few. The first alone finds
+        differences that are not there in up to 9 % of cases, the second alone in 2 to 4 % (docs/calibration.md).
 
     Examples
     --------
@@ -189,7 +190,8 @@ def clustered_means(
         means[k], influence = restricted_mean(times[own], happened[own], horizon=horizon)
         np.add.at(sums[:, k], cluster[own], influence)
     n, size = len(sums), (sums**2).sum(axis=1)
-    df = size.sum() ** 2 / (size**2).sum() - 1 if size.any() else 0.0
+    effective = size.sum() ** 2 / (size**2).sum() if size.any() else 1.0
+    df = np.sqrt((effective - 1) * (n - 1))
     return means, sums.T @ sums * n / max(n - 1, 1), float(df)
 
 

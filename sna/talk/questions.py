@@ -215,8 +215,8 @@ def list_questions(forum: Forum, *, since: Moment = None, until: Moment = None, 
     Notes
     -----
     Whether a thread was answered never decides whether it is a question: that would make questions look answered.
-    Not questions: threads whose opening post is missing, and opening posts of kind "reply" in a source that marks
-    roots (a reply to a mail that was lost), and titles that begin with "Re:".
+    Not questions: threads whose opening post is missing, opening posts of kind "reply" in a space that has roots
+    (answers to mails that were lost), and titles that begin with "Re:".
 
     Examples
     --------
@@ -231,8 +231,7 @@ def list_questions(forum: Forum, *, since: Moment = None, until: Moment = None, 
     rows = openers.join(words, on="post_id").join(people, on="asker_id", how="left").with_columns(asks())
     if not bots:
         rows = rows.filter(pl.col("human").fill_null(value=True))
-    if (forum.posts["kind"] == "root").any():
-        rows = rows.filter(pl.col("kind") == "root")
+    rows = rows.filter((pl.col("kind") == "root") | ~(pl.col("kind") == "root").any().over("space"))
     basis = _basis(forum, rows)
     if basis == "text":
         rows = rows.filter(pl.col("asks").fill_null(value=False))

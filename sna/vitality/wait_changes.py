@@ -12,7 +12,7 @@ from scipy import stats
 
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
-from sna.results import Estimate, Frozen, format_day, format_duration
+from sna.results import Estimate, Frozen, format_count, format_day, format_duration
 from sna.stats.waits import kaplan_meier, survival_quantile
 from sna.talk.windows import make_window
 from sna.types import Floats, Moment
@@ -86,7 +86,7 @@ def compare_waits(
     left_out = waits["group"].n_unique() - len(names)
     what = f"mean wait within {horizon_days:g} days by {by or every}, in hours: {names[slow]} minus {names[fast]}"
     return Estimate(
-        what + (f" ({left_out} groups with too few askers or answers left out)" if left_out else ""),
+        what + (f" ({format_count(left_out, 'group')} with too few askers or answers left out)" if left_out else ""),
         float(means[slow] - means[fast]),
         p_value=_equal_means_p(means, covariance, df),
         null="all groups wait alike",
@@ -276,7 +276,8 @@ class WaitsNow(Frozen):
 
     def _mean(self) -> str:
         low, high = self.change.low, self.change.high
-        ends = "" if low is None or high is None else f" (difference {low:+.1f} to {high:+.1f} hours, 95% interval)"
+        sure = f"{self.change.level:.0%} interval"
+        ends = "" if low is None or high is None else f" (difference {low:+.1f} to {high:+.1f} hours, {sure})"
         return (
             f"the mean wait, {self.horizon_days:g} days at most, is {self.now.mean_hours:.1f} hours, "
             f"before {self.before.mean_hours:.1f}{ends}"

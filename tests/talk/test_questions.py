@@ -71,6 +71,14 @@ def test_answers_to_lost_mails_and_threads_without_their_opening_post_are_none()
     assert list_questions(forum_of(rows))["thread_id"].to_list() == ["a"]
 
 
+def test_spaces_that_mark_no_roots_keep_their_questions():
+    """Two sources in one forum: a list with roots, and a chat whose lines are all replies."""
+    rows = [("1", "a", "ann", day(0), "root", "list", ASK), ("2", "b", "bob", day(1), "reply", "chat", ASK)]
+    columns = ["post_id", "thread_id", "author_id", "created_at", "kind", "space", "text"]
+    forum = sna.build_forum(posts=pl.DataFrame(rows, schema=columns, orient="row"))
+    assert list_questions(forum)["thread_id"].to_list() == ["a", "b"]
+
+
 def test_a_platform_of_questions_and_answers_is_taken_at_its_word():
     rows = [("1", "a", "ann", day(0), "root", "Gauge", "It leaks."), ("2", "a", "bob", day(1), "answer", None, "Seal.")]
     assert list_questions(forum_of(rows)).select("thread_id", "basis").rows() == [("a", "recorded")]

@@ -56,7 +56,7 @@ def test_the_sentence_ends_with_today_against_the_same_weeks_of_an_earlier_year(
     assert (now.years_before, now.until) == (1, day(7 * 104))
     ratio = 1 - np.mean(values[-13:]) / np.mean(values[-65:-52])
     assert f"{ratio:.0%} fewer than the" in now.sentence()
-    assert "(mean of the 13 weeks to 29 December 2025)" in now.sentence()
+    assert "(mean of the 13 weeks to 28 December 2025)" in now.sentence()
 
 
 def test_only_the_last_three_years_count():

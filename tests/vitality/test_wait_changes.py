@@ -107,9 +107,19 @@ def test_groups_that_cannot_be_compared_are_left_out_and_counted():
     people = pl.DataFrame({"person_id": names})
     forum = sna.build_forum(posts=posts, people=people, roles=pl.DataFrame(roles), source=CAPABLE)
     estimate = changes.compare_waits(forum, by="role")
-    assert "(1 groups with too few askers or answers left out)" in estimate.measure
+    assert "(1 group with too few askers or answers left out)" in estimate.measure
     assert estimate.n == 96
     assert estimate.low is None
+
+
+def test_the_interval_reaches_zero_exactly_at_the_level_the_p_value_names():
+    rng = np.random.default_rng(3)
+    forum = asked([*rng.exponential(5, 60), *rng.exponential(7, 60)])
+    p = changes.waiting_time_change(forum, split_at=day(6)).p_value
+    wide, narrow = (changes.waiting_time_change(forum, split_at=day(6), level=1 - p * x) for x in (0.98, 1.02))
+    assert 0 < p < 0.98
+    assert wide.low < 0 < wide.high
+    assert narrow.low > 0 or narrow.high < 0
 
 
 def test_without_a_change_no_direction_is_said():

@@ -47,9 +47,9 @@ def test_groups_by_role_of_the_asker_with_the_unknown_named(four):
 
 
 def test_solutions_by_hand(four):
-    """a: bob's post on day 2 was accepted on day 9. b: ann, not the asker, gave thanks. Both b and c are open."""
+    """a: bob's post on day 2 was accepted on day 9. b: ann, not the asker, gave thanks; c: cat for the own question."""
     signals = pl.DataFrame(
-        [("2", "ann", "accept", day(9)), ("6", "ann", "thanks", day(7)), ("1", "ann", "accept", day(1))],
+        [("2", "ann", "accept", day(9)), ("6", "ann", "thanks", day(7)), ("7", "cat", "thanks", day(11))],
         schema=["post_id", "person_id", "kind", "at"],
         orient="row",
     )
