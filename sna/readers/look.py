@@ -12,7 +12,7 @@ from typing import Any
 from sna.errors import SnaError
 from sna.formats.container import Container
 from sna.formats.csv import peek_header
-from sna.formats.frames import load_member
+from sna.formats.frames import WORKBOOKS, load_member
 from sna.formats.json import as_dict, as_list, peek_json
 from sna.formats.sqldump import looks_like_sql
 
@@ -29,14 +29,12 @@ _MAGIC: Mapping[bytes, tuple[str, str]] = {
     b"GIF8": ("an image", _ASK),
     b"SQLite format 3": ("an SQLite database", "export its tables of posts and people as CSV, or dump it as SQL"),
     b"!BDN": ("an Outlook mailbox (PST)", "save it as mbox, for example with readpst or Thunderbird"),
-    b"\xd0\xcf\x11\xe0": ("an old Office file (XLS, DOC or MSG)", "save a table as CSV UTF-8, mails as mbox"),
+    b"\xd0\xcf\x11\xe0": ("an old Office file (DOC or MSG)", "save a table as CSV UTF-8, mails as mbox"),
     b"PAR1": ("a Parquet table", _MAP),
 }
 _OFFICE = {
-    "xl/workbook.xml": ("an Excel workbook (XLSX)", "save its sheet as CSV UTF-8"),
     "word/document.xml": ("a Word document (DOCX)", _ASK),
     "ppt/presentation.xml": ("a presentation (PPTX)", _ASK),
-    "content.xml": ("an OpenDocument file", "save its table as CSV UTF-8"),
 }
 _PARTS = {
     r"(channels|groups|dms|mpims|users|integration_logs)\.json": "Slack",
@@ -99,6 +97,8 @@ def describe_file(container: Container, name: str) -> tuple[str, str]:
         head = container.peek(name)
     except SnaError as error:
         return "a file that cannot be opened", error.hint
+    if name.lower().endswith(WORKBOOKS):
+        return f"a workbook{_columns(container, name)}", _MAP
     for magic, told in _MAGIC.items():
         if head.startswith(magic):
             return (f"{told[0]}{_columns(container, name)}", told[1]) if magic == b"PAR1" else told

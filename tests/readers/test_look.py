@@ -15,6 +15,7 @@ from sna.cli import main
 from sna.errors import FormatError
 from sna.formats.container import open_container
 from sna.readers.look import describe_export
+from tests.workbook import make_workbook
 
 
 def office(inside):
@@ -44,9 +45,9 @@ CASES = {
     "scan.pdf": (b"%PDF-1.7\n...", "is a PDF.", "as data"),
     "shot.png": (b"\x89PNG\r\n\x1a\n", "is an image.", "as data"),
     "mail.pst": (b"!BDN\x00\x01", "is an Outlook mailbox (PST).", "mbox"),
-    "old.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file", "CSV UTF-8"),
+    "old.doc": (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Office file", "CSV UTF-8"),
     "text.docx": (office("word/document.xml"), "is a Word document (DOCX).", "as data"),
-    "sheet.xlsx": (office("xl/workbook.xml"), "is an Excel workbook (XLSX).", "CSV UTF-8"),
+    "sheet.xlsx": (office("xl/workbook.xml"), "is a workbook that is damaged.", "sna map guess"),
     "noise.bin": (bytes(range(256)) * 4, "is a binary file of no kind sna knows.", "as data"),
     "channels.json": (
         b'[{"id": "C1", "name": "help"}]',
@@ -100,3 +101,9 @@ def test_the_shell_says_it_in_one_line_with_a_command_that_can_be_pasted(tmp_pat
     assert result.exit_code == 4
     assert f"sna map guess '{path}'" in result.output
     assert "Slack" not in result.output
+
+
+def test_a_workbook_is_described_by_its_columns(tmp_path):
+    (tmp_path / "b.xlsx").write_bytes(make_workbook({"Log": [["who", "what"], ["ann", "bread"]]}))
+    with open_container(tmp_path / "b.xlsx") as container:
+        assert describe_export(container)[0] == "a workbook with the columns who, what"
