@@ -217,7 +217,8 @@ def _folder(root: Path, limits: Limits) -> Container:
         if len(files) > limits.members:
             raise _too_many(root, limits)
     if not files:
-        raise ReadError(f"{root} must hold an export.", got="The folder is empty.", hint="check the path")
+        got = f"It holds {len(links)} links, which are not followed." if links else "The folder is empty."
+        raise ReadError(f"{root} must hold an export.", got=got, hint="check the path")
     return _container(root, "folder", files, limits, links=links)
 
 

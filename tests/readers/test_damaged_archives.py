@@ -82,6 +82,25 @@ def test_the_accepted_post_is_found_with_its_own_time(tmp_path):
     assert (row["kind_right"], row["thread_id"], row["created_at"].hour, row["at"].day) == ("answer", "1", 11, 5)
 
 
+def test_the_second_copy_of_a_question_accepts_nothing_at_stack_internal(tmp_path):
+    def question(accepted, answer):
+        facts = {"creation_date": 1_700_000_000, "owner": {"user_id": 1, "display_name": "Ann"}}
+        answers = [{"answer_id": answer, "body": "a", **facts}]
+        return {
+            "question_id": 1,
+            "title": "q",
+            "body": "b",
+            "accepted_answer_id": accepted,
+            "answers": answers,
+            **facts,
+        }
+
+    (tmp_path / "questions.json").write_text(json.dumps([question(5, 5), question(6, 6)]), encoding="utf-8")
+    forum = sna.read_forum(tmp_path)
+    assert sorted(forum.posts["post_id"]) == ["a5", "a6", "q1"]
+    assert forum.signals.filter(kind="accept")["post_id"].to_list() == ["a5"]
+
+
 # Discourse
 
 
@@ -111,7 +130,7 @@ def test_a_question_is_not_its_own_accepted_answer(tmp_path):
     posts = [post(1, 1, accepted_answer=True), post(2, 2)]
     forum = discourse(tmp_path, topic(1, posts, accepted_answer={"post_number": 1}))
     assert forum.signals.is_empty()
-    assert reasons(forum) == {"accept_of_question"}
+    assert reasons(forum) == {"accepted_root"}
 
 
 def test_an_accepted_answer_that_is_not_there_is_said(tmp_path):

@@ -296,9 +296,7 @@ def _acceptances(tables: Tables, posts: pl.DataFrame, collector: Collector) -> p
         pl.col("target_post_id").alias("post_id"), pl.col("acting_user_id").alias("person_id"), "created_at"
     )
     logged = logged.join(accepted, on="post_id", how="semi").with_columns(pl.lit(2).alias("_rank"))
-    roots = posts.filter(pl.col("post_number") == "1")["id"]
     merged = merged_rows(pl.concat([accepted, logged]), "post_id", newest="_rank")
-    merged = _told(merged, pl.col("post_id").is_in(roots.implode()), "accept_of_question", collector)
     return merged.select(_signal("post_id", pl.lit("accept"), "person_id", at=iso_time("created_at")))
 
 
