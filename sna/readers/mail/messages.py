@@ -223,11 +223,7 @@ def _defects(part: Message) -> list[str]:
 
 def _content(part: Message) -> bytes:
     """Bytes of a part; base64 that is cut off is read to its last whole group."""
-    try:
-        data = part.get_payload(decode=True)
-    except (UnicodeError, TypeError):  # a charset that is none; it is not asked for here
-        part.del_param("charset")
-        data = part.get_payload(decode=True)
+    data = part.get_payload(decode=True)
     body = data if isinstance(data, bytes) else b""
     if _BASE64_LENGTH in _defects(part):
         whole = re.sub(rb"[^A-Za-z0-9+/]", b"", body)
