@@ -115,6 +115,7 @@ def test_a_person_with_several_names_stays_one(case):
 def test_spellings_of_one_name_under_several_addresses_lend_nothing():
     plain = [{"From": f"ann.c.bell at example.org ({name})"} for name in ("Ann Bell", "Ann C Bell")]
     hidden = [{"From": "@nn@c@be|| @end|ng |rom ex@mp|e@org (Ann Bell)"}, {"From": "Ann C Bell <ann@home.org>"}]
+    hidden += [{"From": "Ann Bell <bell@work.org>"}]
     assert authors(*plain, *hidden)[:2] == ["ann.c.bell@example.org"] * 2
 
 
@@ -134,6 +135,12 @@ def test_copies_of_one_mail_with_two_froms_are_one_post_by_the_person(tmp_path):
         forum = read(tmp_path / folder, *order, mail("2", day=1, sender=f"Bob Cole via Ops <{LIST}>"))
         assert forum.posts["author_id"].to_list() == ["ann@example.org", "name:bob cole"]
         assert forum.issues["reason"].to_list() == ["duplicate_id"]
+
+
+def test_of_two_copies_the_one_with_an_address_names_the_author(tmp_path):
+    copies = [mail("1", sender=f"Zoe via Ops <{LIST}>"), mail("1", sender="Zoe <zoe@example.org>")]
+    for order, folder in ((copies, "a"), (copies[::-1], "b")):
+        assert read(tmp_path / folder, *order).posts["author_id"].to_list() == ["zoe@example.org"]
 
 
 def test_two_authors_under_one_message_id_cost_one_copy_and_not_the_list(tmp_path):

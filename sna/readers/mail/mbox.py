@@ -121,8 +121,10 @@ class _Reading:
         senders = find_authors([draft.origin for draft in self.drafts])
         persons = identify(senders)
         space = self._main_tag() or default_space
-        rows = []
-        for draft, post, sender in zip(self.drafts, ids, senders, strict=True):
+        authors: dict[str, str] = {}
+        for post, sender in zip(ids, senders, strict=True):
+            authors[post] = min(authors.get(post, ""), persons[sender], key=_clearest)
+        for draft, post in zip(self.drafts, ids, strict=True):
             place, letter = places[post], draft.letter
             begins = place.parent_id is None and place.thread_id == post and not (letter.references or letter.is_reply)
             facts = {
@@ -130,12 +132,10 @@ class _Reading:
                 "thread_id": place.thread_id,
                 "parent_id": place.parent_id,
                 "parent_basis": place.basis,
-                "author_id": persons[sender] or None,
+                "author_id": authors[post] or None,
                 "kind": "root" if begins else "reply",
             }
-            rows.append({**draft.row, **facts, "space": draft.row["space"] or space})
-        for row in sorted(rows, key=_copy_order):
-            self.log.add("posts", **row)
+            self.log.add("posts", **{**draft.row, **facts, "space": draft.row["space"] or space})
         self._people([(persons[sender], sender) for sender in senders])
 
     def _final_ids(self) -> dict[tuple[str, str], str]:
@@ -175,10 +175,9 @@ class _Reading:
             self.log.derive("people", person_id=person, name=name or None, email=clear.get(person), kind=kind)
 
 
-def _copy_order(row: Mapping[str, Any]) -> tuple[str, str, bool, str]:
-    """Copies of one mail in an order of their own: the first is kept, one with a known author before others."""
-    author = row["author_id"] or ""
-    return row["post_id"], row["space"], not author or author.startswith("name:"), author
+def _clearest(person: str) -> tuple[bool, bool, str]:
+    """Of the authors that copies of one mail name, the first in this order is its author: one with an address."""
+    return not person, person.startswith("name:"), person
 
 
 def references(headers: Mapping[str, str]) -> tuple[str, ...]:
