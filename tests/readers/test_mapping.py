@@ -786,3 +786,10 @@ def test_a_guess_looks_at_the_first_rows_only(tmp_path):
     guess = sna.guess_mapping(path)
     assert time.process_time() - started < 3
     assert guess.tested[0].startswith("the first 5,000 rows give 5,000 posts by 500 people")
+
+
+def test_a_column_that_names_each_row_is_found_whatever_it_is_called(tmp_path):
+    rows = "".join(f"k{i},u{i % 3},2024-01-{i + 1:02},some text,IT\n" for i in range(9))
+    guess = guessed(tmp_path, "laufnr,author,date,text,department\n" + rows)
+    assert lines_of(guess)["post_id"] == "laufnr"
+    assert "Columns not used: department" in guess.yaml

@@ -200,12 +200,22 @@ def _tried(container: Container, draft: _Draft) -> MappingGuess:
         except SnaError as error:
             missing = (f"it cannot be read as it is: {error}",)
     head = [f"Tested: {line}." for line in tested] + [f"MISSING: {line}." for line in missing] + _files_told(draft)
+    head += _columns_told(guesses, rows)
     if {"author", "addressee"} <= set(guesses["field"]) and "text" not in set(guesses["field"]):
         head.append(
             "It looks like a list of ties (from, to, when); such a list is read with --edges or sna.read_edges."
         )
     lines = ["# A guess: check every line.", *(f"# {_one_line(line)}" for line in head)]
     return MappingGuess("\n".join(lines) + "\n" + body, guesses, None, missing, tested)
+
+
+def _columns_told(guesses: pl.DataFrame, rows: pl.DataFrame) -> list[str]:
+    """Columns the mapping does not use; facts of people are among them, which belong to a list of people."""
+    about = guesses.filter(pl.col("field").str.starts_with("attributes."))["column"].to_list()
+    used = [column for column in guesses["column"] if column not in about]
+    left = [name for name in rows.columns if name not in used and name not in ("_file", "_at")]
+    told = [f"Columns not used: {_some(left)}."] if left else []
+    return told + ([f"Facts of people ({_some(about)}) are read from a list of people: --org."] if about else [])
 
 
 def _files_told(draft: _Draft) -> list[str]:
@@ -253,7 +263,7 @@ def _as_yaml(guesses: pl.DataFrame, rows: pl.DataFrame, draft: _Draft) -> tuple[
             lines.append(line)
             missing += [lack] if lack else []
         elif target == "post_id":
-            lines.append("      post_id: {made: true}  # no column names each row: ids are made, thread by thread")
+            lines.append("      post_id: {made: true}  # made: no column left is short and new in every row")
         elif target == "author_id":
             left = [name for name in rows.columns if name not in {c for c, _ in found.values()} | {"_file", "_at"}]
             choice = _one_line(", ".join(left[:8])) or "no column is left"

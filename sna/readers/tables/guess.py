@@ -108,6 +108,7 @@ def guess_frame(frame: pl.DataFrame) -> pl.DataFrame:
             chosen[target] = (name, round(-negative, 2), "; ".join(reasons))
             used.add(name)
     _find_times(facts, chosen)
+    _find_ids(facts, chosen)
     _pair_ids(sample, chosen)
     rows = [(target, *chosen[target]) for target in chosen]
     return pl.DataFrame(
@@ -123,6 +124,24 @@ def _find_times(facts: Mapping[str, Mapping[str, float]], chosen: dict[str, tupl
     times = [name for name, fact in facts.items() if name not in taken and fact.get("time", 0) > _NEARLY]
     if "created_at" not in chosen and len(times) == 1:
         chosen["created_at"] = (times[0], 0.5, "the only column of times")
+
+
+def _find_ids(facts: Mapping[str, Mapping[str, float]], chosen: dict[str, tuple[str, float, str]]) -> None:
+    """Without a header that says id, the first column that is filled, has no spaces and a new value in every row."""
+    if "post_id" in chosen:
+        return
+    taken = {name for name, _, _ in chosen.values()}
+    for name, fact in facts.items():
+        plain = fact["filled"] == 1 and fact["unique"] == 1 and not fact["spaces"] and fact["length"] < 80
+        if (
+            name not in taken
+            and plain
+            and fact["time"] <= _NEARLY
+            and fact["distinct"] > 2
+            and not name.startswith("^")
+        ):
+            chosen["post_id"] = (name, 0.5, "every value is different")
+            return
 
 
 def _pair_ids(sample: pl.DataFrame, chosen: dict[str, tuple[str, float, str]]) -> None:
