@@ -5,6 +5,7 @@ one design after the other; what is known so far is written after each, and ``--
 """
 
 import json
+import os
 import sys
 import time
 from datetime import timedelta
@@ -13,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from sna.forum import build_forum
 from sna.mixing.bridging import judge_totals
 from sna.mixing.change import begun_after, change_at, search_change
 from sna.mixing.claims import judge_levels, judge_share
 from sna.mixing.matrix import judge_matrix
 from sna.mixing.nulls import channel_null, label_null, participation_null, volume_null
-from sna.mixing.pairs import Pairs, cut_periods
+from sna.mixing.pairs import Pairs, code_joins, cut_periods, take_pairs
 from sna.mixing.summary import compare_groups, decide_change, decide_level
+from sna.readers import read_forum
 from sna.simulate.clock import make_clock, month_hours, to_times
 from sna.simulate.conversation import change_hour, make_talk
 from sna.simulate.design import Design
@@ -30,6 +33,7 @@ OUT = Path(__file__).parents[1] / "docs" / "mixing" / "calibration.json"
 ALPHA = 0.05
 DRAWS = 19
 CLAIMS = ("more", "less")
+COPIES = "copies of real forums without any preference"
 BASE = {"n_people": 120, "n_threads": 700, "n_weeks": 52, "silent_share": 0.0, "champion_share": 0.0}
 TWO = {"n_roles": 2}
 BLIND = {
@@ -174,6 +178,51 @@ def judge_cells(design, seed):
     return {"any cell starred": bool((table["p_adjusted"] <= ALPHA).any())}
 
 
+def read_copied(folder):
+    """Joinings of two real forums by attributes of their people: the trust level, and how much they write."""
+    urho = read_forum(Path(folder) / "data" / "urho3d_discourse")
+    yield "urho3d, trust level", urho, "trust_level"
+    yield "urho3d, volume of writing", with_volume(urho), "volume"
+    exchange = read_forum(Path(folder) / "data" / "stackexchange" / "ai_2016-12")
+    yield "ai.stackexchange, volume of writing", with_volume(exchange), "volume"
+
+
+def with_volume(forum):
+    """The forum with people grouped by how many posts they wrote."""
+    n = pl.col("len")
+    group = pl.when(n > 50).then(pl.lit("many")).when(n > 5).then(pl.lit("some")).otherwise(pl.lit("few"))
+    counts = forum.posts.group_by(pl.col("author_id").alias("person_id")).len().drop_nulls()
+    roles = counts.select("person_id", attribute=pl.lit("volume"), value=group)
+    return build_forum(posts=forum.posts, people=forum.people, roles=roles, source=forum.source)
+
+
+def study_copies(folder, replications):
+    """Share of copies without preference, drawn from the null within months or weeks, in which a change is claimed."""
+    found = {}
+    for name, forum, by in read_copied(folder):
+        pairs, (first, last) = code_joins(forum, by), forum.period
+        for every in ("1mo", "1w"):
+            rng = np.random.default_rng(113)
+            drawn = participation_null().draw(cut_periods(pairs, every), 5 * replications, rng)
+            # every fifth draw, because draws are a chain; pairs in order of time again
+            kept = (draw for place, draw in enumerate(drawn) if place % 5 == 0)
+            rows = [judge_copy(take_pairs(copy, np.argsort(copy.at, kind="stable")), first, last) for copy in kept]
+            shares = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+            found[f"{name}, copies within {every}"] = {"replications": len(rows), **shares}
+    return found
+
+
+def judge_copy(copy, first, last):
+    """Whether a change at the middle of the time is claimed in a copy."""
+    middle = first + (last - first) / 2
+    month, week = (change_at(cut_periods(copy, every), middle, draws=DRAWS, rng=1) for every in ("1mo", "1w"))
+    return {
+        "change claimed": decide_change(month, finer=week)[0] in CLAIMS,
+        "change by 1mo": month.p_value <= ALPHA,
+        "change by 1w": week.p_value <= ALPHA,
+    }
+
+
 def study(judge, design, replications):
     """Shares over the replications, with the largest Monte-Carlo error among them."""
     rows = [judge(design, seed) for seed in range(replications)]
@@ -215,6 +264,9 @@ def calibrate(replications, *, save=lambda found: None, done=None):
         start = time.perf_counter()
         found.setdefault(section, {})[name] = study(judge, design, replications)
         print(f"{section}: {name}: {time.perf_counter() - start:.0f} s", flush=True)
+        save(found)
+    if "SNA_SHARED" in os.environ and COPIES not in found:
+        found[COPIES] = study_copies(os.environ["SNA_SHARED"], min(replications, 120))
         save(found)
     return found
 

@@ -396,7 +396,7 @@ def test_interval_and_p_of_an_estimate_agree():
 def test_the_error_of_a_change_has_welch_degrees_of_freedom():
     """Against SciPy's own Welch test: two parts of very different spread and size."""
     rng = np.random.default_rng(3)
-    first, second = rng.normal(0, 1, 6), rng.normal(1, 8, 30)
+    first, second = rng.normal(0, 6, 6), rng.normal(1, 4, 30)
     parts = [Preference(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))), len(x) - 1.0) for x in (first, second)]
     made = t_estimate("gap", subtract(parts[1], parts[0]), level=0.95, null="", n=36)
     expected = stats.ttest_ind(first, second, equal_var=False)
