@@ -73,7 +73,10 @@ if __name__ == "__main__":
             subprocess.run([sys.executable, str(Path(__file__).with_name(f"calibrate_{part}.py"))], check=True)
     page = [INTRO]
     for part, title in PARTS.items():
-        result = json.loads((DOCS / part / "calibration.json").read_text(encoding="utf-8"))
+        recorded = DOCS / part / "calibration.json"
+        if not recorded.exists():
+            continue
+        result = json.loads(recorded.read_text(encoding="utf-8"))
         page += [f"## {title}", "", *render(result), ""]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(page)).strip() + "\n"
     (DOCS / "calibration.md").write_text(text, encoding="utf-8")
