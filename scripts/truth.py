@@ -232,8 +232,10 @@ PERSON = re.compile(
 
 def check_champions(context: Context, raw: Raw) -> Iterator[Checked]:
     """What each person listed did: threads of others, their askers, weeks, the last post."""
+    if context.forum.supports("threads") == "no":
+        return
     facts = said(lambda: champions.measure_champions(context))
-    if facts is None or context.forum.supports("threads") == "no":
+    if facts is None:
         return
     until = context.options.until
     answers = any(post.kind == "answer" for rows in raw.threads.values() for post in rows)

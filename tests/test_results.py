@@ -35,12 +35,8 @@ def test_results_that_hold_tables_have_a_face_too():
     made = sna.make_forum(n_people=60, n_threads=200, n_weeks=30, rng=1).forum
     for result in (sna.cross_role_summary(made, draws=19, rng=1), sna.momentum_now(made, draws=19, rng=1)):
         face = result._repr_html_()
-<<<<<<< HEAD
         assert face.startswith("<p>")
         assert "<table" in face
-=======
-        assert face.startswith("<p>") and "<table" in face
->>>>>>> d872484 (Plain words in docstrings of several floors; faces of results)
 
 
 def test_numbers_are_short():

@@ -51,8 +51,6 @@ class ChampionFacts:
         All of that standing, in the order of the score, and the first of them.
     since
         Where the window begins.
-    record
-        How good an earlier list was.
     """
 
     table: pl.DataFrame
@@ -60,7 +58,6 @@ class ChampionFacts:
     listed: pl.DataFrame
     shown: pl.DataFrame
     since: datetime
-    record: str
 
     @property
     def n_helpers(self) -> int:
@@ -74,10 +71,10 @@ def measure_champions(context: Context) -> ChampionFacts:
     table = find_champions(context.forum, by=context.by or "role", **context.window)
     standing = next((name for name in STANDINGS if name in table["standing"]), STANDINGS[0])
     listed = table.filter(standing=standing)
-    return ChampionFacts(table, standing, listed, listed.head(_SHOWN), since, _track_record(context))
+    return ChampionFacts(table, standing, listed, listed.head(_SHOWN), since)
 
 
-def _track_record(context: Context) -> str:
+def track_record_words(context: Context) -> str:
     """How good a list made in the past was, on all that is known until the end of the window."""
     until = context.options.until
     known = context.forum if until is None else forum_before(context.forum, until)
@@ -116,7 +113,7 @@ def answer_champions(context: Context) -> Section:
     missing = [part for line in facts.table["not_measured"].head(1).drop_nulls() for part in line.split("; ") if part]
     headline = champions_headline(facts)
     if facts.shown.is_empty():
-        return Section(headlines=[headline], answer=[headline, facts.record], notes=missing)
+        return Section(headlines=[headline], answer=[headline, track_record_words(context)], notes=missing)
     names = [context.label(person) for person in facts.shown["person_id"]]
     picture = draw_picture(
         lambda ax: plot.plot_champions(facts.shown, ax=ax, labels=names),
@@ -126,7 +123,7 @@ def answer_champions(context: Context) -> Section:
     )
     return Section(
         headlines=[headline],
-        answer=[headline, facts.record],
+        answer=[headline, track_record_words(context)],
         figures=[picture],
         tables=[
             _people_table(context, facts, names),

@@ -70,6 +70,9 @@ def change_words(facts: MomentumFacts) -> str:
     """Whether the number of people has changed."""
     if isinstance(facts.change, str):
         return f"Whether activity has changed cannot be said: {facts.change}"
+    if facts.change.shape == "none":
+        weeks = f"the {facts.change.n_weeks} weeks to {format_day(facts.change.until)}"
+        return f"A lasting change beyond season and chance cannot be shown from {weeks}."
     return facts.change.change_sentence()
 
 
