@@ -584,8 +584,9 @@ of sentence, and none was printed.
 {table}
 
 What is checked: times, counts of people, threads, replies, likes, weeks and joinings, dates, medians and means. What is
-not: judgements such as "slower beyond chance" or "readier". How often those are wrong is measured on simulated forums
-(docs/calibration.md).
+not: the ratios, chances and odds beside the counts, and judgements such as "slower beyond chance" or "has increased";
+how often those are wrong is measured on simulated forums (docs/calibration.md). Which threads are questions is taken
+from `list_questions`, which is validated on labelled text.
 """
 
 
