@@ -154,8 +154,8 @@ def _few_threaded(forum: Forum) -> Warned | None:
     if forum.source.platform not in _CHATS or not 0 < n < _FEW_THREADED * posts.height:
         return None
     says = (
-        f"Only {n:,} of {posts.height:,} posts are in a thread with another post. Most answers were given outside "
-        "threads, so a post without a reply is not an unanswered one."
+        f"Only {n:,} of {posts.height:,} posts are in a thread with another post. Most answers were probably "
+        "given outside threads, so a post without a reply is not known to be unanswered."
     )
     return Warned("few_replies", "posts", n, says, {"threads": "no", "reply_parent": "partial"})
 
@@ -173,7 +173,7 @@ def _late_threads(forum: Forum) -> Warned | None:
         return None
     says = (
         f"The first thread with a reply is of {first:%Y-%m-%d}; {before:,} of {dated.height:,} posts are older. "
-        f"Replies before that were not recorded: use since={first:%Y-%m-%d} for waiting times and answers."
+        f"Replies before that were probably not recorded: use since={first:%Y-%m-%d} for waiting times and answers."
     )
     return Warned("replies_begin_late", "posts", before, says, {"threads": "partial"})
 
@@ -239,7 +239,7 @@ def _list_as_author(forum: Forum) -> Warned | None:
         return None
     says = (
         f"{n:,} of {forum.posts.height:,} posts have an author whose address looks like that of a list or a machine: "
-        "it stands for many people and is no champion."
+        "if it is one, it stands for many people and is no champion."
     )
     return Warned("list_as_author", "people", n, says, {"reply_parent": "partial"})
 
@@ -275,7 +275,7 @@ def _no_silent_people(forum: Forum) -> Warned | None:
     wrote = set(_authors(forum))
     if forum.supports("roster") == "no" or len(wrote) < _ENOUGH or set(roster) - wrote:
         return None
-    says = "Everybody in the list of people has written: silent people are missing, so no share of all people is known."
+    says = "Everybody in the list of people has written: either nobody is silent, or silent people are not in the list."
     return Warned("no_silent_people", "people", len(wrote), says, {"roster": "no"})
 
 
