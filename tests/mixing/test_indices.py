@@ -79,3 +79,12 @@ def test_jackknife_error_equals_leaving_out_each_tie():
         squares += counts[a, b] * (newman_assortativity(fewer)[0] - value) ** 2
     assert error == pytest.approx(np.sqrt(squares))
     assert math.isnan(newman_assortativity(np.array([[3.0]]))[0])
+
+
+def test_interval_of_assortativity_is_its_jackknife_error_on_both_sides():
+    ties = [("a", "b"), ("b", "a"), ("a", "c"), ("c", "d"), ("d", "c"), ("d", "a"), ("b", "d")]
+    seen = sna.assortativity(network(ties, {"a": "HR", "b": "HR", "c": "IT", "d": "IT"}), level=0.9)
+    # by hand: inside HR 2 and inside IT 2, HR to IT 2, IT to HR 1
+    value, error = newman_assortativity(np.array([[2, 2], [1, 2]]))
+    assert seen.value == pytest.approx(value)
+    assert (seen.low, seen.high) == pytest.approx((value - 1.644854 * error, value + 1.644854 * error), rel=1e-6)
