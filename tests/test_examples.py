@@ -12,12 +12,7 @@ WITHOUT = {
 }
 """Functions that cannot have an example, and why."""
 
-PENDING = {"validate_labels"}
-"""Still to be written."""
-
-FUNCTIONS = [
-    name for name in sna.__all__ if inspect.isfunction(getattr(sna, name)) and name not in {*WITHOUT, *PENDING}
-]
+FUNCTIONS = [name for name in sna.__all__ if inspect.isfunction(getattr(sna, name)) and name not in WITHOUT]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
