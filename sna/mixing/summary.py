@@ -314,6 +314,8 @@ def decide_level(levels: pl.DataFrame, *, level: float = 0.95) -> tuple[str, str
         return "undecided", size
     if (levels["value"].drop_nulls().sign() != np.sign(finest["value"])).any():
         return "undecided", f"{size}; within longer periods it has the other sign"
+    if max(abs(value) for value in levels["value"].drop_nulls()) * _AGREES > abs(finest["value"]):
+        return "undecided", f"{size}; most of the difference within longer periods is who was active at the same time"
     return ("more" if finest["value"] > 0 else "less"), size
 
 

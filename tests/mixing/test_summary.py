@@ -94,6 +94,9 @@ def test_levels_that_disagree_are_undecided():
     assert "active at other times" in only_coarse[1]
     assert decide_level(levels((0.1, -0.1, 0.3), (-0.5, -0.7, -0.3)))[0] == "undecided"
     assert decide_level(levels((0.1, -0.1, 0.3), (None, None, None)))[0] == "undecided"
+    shrinking = decide_level(levels((-2.9, -3.2, -2.6), (-0.6, -0.9, -0.2)))
+    assert shrinking[0] == "undecided"
+    assert "active at the same time" in shrinking[1]
 
 
 def test_busy_weeks_of_roles_are_no_preference():
