@@ -141,7 +141,12 @@ def judge_forum(simulation: sna.Simulation, *, opportunity: str = "auto") -> dic
         table = rows.select("person_id").join(score(simulation.forum), on="person_id", how="left")
         result[f"precision {name}"] = precision(table.sort("person_id")["score"].to_numpy(), champion)
     low, high = rows["contribution_low"].to_numpy(), rows["contribution_high"].to_numpy()
+    # What a ratio without views states: the rate, time spent reading included.
+    meant = (rows["theta"] * rows["expected_answers"]).to_numpy()
+    rate = meant * rows["n_helps"].sum() / meant.sum() / rows["expected_helps"].to_numpy()
     return result | {
+        "coverage of the rate": float(((rate >= low) & (rate <= high)).mean()),
+        "names with a rate below 1.5": float((rate[chosen] < 1.5).mean()) if chosen.any() else 0.0,
         "selected": float(chosen.sum()),
         "steady helpers": float((rows["standing"] == "steady helper").sum()),
         "false share": float((relative[chosen] < 1.5).mean()) if chosen.any() else 0.0,

@@ -40,7 +40,7 @@ MIN_POSITIVE = 5
 DRAWS = 40
 METRICS = ("auc", "average_precision", "precision_at_10", "ndcg")
 HALF_LIVES = (2.0, 4.0, 6.0, 12.0)
-GRID = ((0.5, 1.0, 2.0), (0.0, 0.5, 1.0), (0.0, 0.5, 1.0), (0.25, 0.5, 1.0), (0.0, 0.1))
+GRID = ((0.5, 1.0, 2.0), (0.0, 0.5), (0.0, 0.5), (0.25, 0.5), (0.0, 0.1))
 MOST_QUARTERS = 24
 ENNET = {
     "kind": "type",

@@ -169,7 +169,7 @@ def test_champions_lists_ids_with_intervals_and_says_when_nobody_can_be_named(tm
     rows = json.loads(run("champions", "--example", "--top", "3", "--json", "--quiet").stdout)
     assert len(rows) == 3
     assert all(row["contribution_low"] < row["contribution"] < row["contribution_high"] for row in rows)
-    assert rows[0]["selected"]
+    assert rows[0]["standing"] == "champion"
     assert rows[0]["person_id"] in run("champions", "--example", "--top", "3").output
 
 
