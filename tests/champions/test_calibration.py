@@ -60,6 +60,22 @@ def test_a_whole_forum(script):
     assert found["loud among selected"] < 0.1
 
 
+def test_without_views_the_rate_is_covered_and_ranks_hold_whatever_people_read(script):
+    """Nobody is a champion, and attention differs with log sd 1: no rank is claimed, and ratios mean the rate."""
+    options = {**script.FORUM_SIZE, **script.FORUM_DESIGNS["no views, attention 1, no champions"]}
+    opportunity = options.pop("opportunity")
+    found = script.judge_forum(sna.make_forum(**options, rng=2), opportunity=opportunity)
+    assert found["all rank sets hold"] == 1
+    assert found["certainly in the top ten"] == 0
+    assert found["coverage of the rate"] > 0.9
+    assert found["names with a rate below 1.5"] <= 0.1
+
+
+def test_with_exact_views_nobody_is_named_where_nobody_stands_out(script):
+    options = {**script.FORUM_SIZE, **script.FORUM_DESIGNS["exact views, no champions"]}
+    assert script.judge_forum(sna.make_forum(**options, rng=2))["selected"] == 0
+
+
 @pytest.mark.calibration
 @pytest.mark.parametrize("name", ["sparse x2.5", "sparse x4", "rich x2.5", "rich x4"])
 def test_false_discovery_and_coverage(script, name):
