@@ -233,7 +233,8 @@ def markdown(frame: pl.DataFrame) -> str:
 
 def summarise(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Means over forums, best of each forum, and the comparisons a comparator won."""
-    per_forum = table.group_by("forum", "score").agg(pl.col(METRICS).mean())
+    dated = table.filter(pl.col("cut") != "all")
+    per_forum = dated.group_by("forum", "score").agg(pl.col(METRICS).mean())
     means = per_forum.group_by("score").agg(pl.col(METRICS).mean(), pl.len().alias("n_forums"))
     means = means.sort("auc", descending=True).select("score", "n_forums", *METRICS)
     rows = []
@@ -307,7 +308,7 @@ people helped and weeks with a post (0.5 each) and posts (0.1), each faded with 
 forum. `find_champions` is the order in which `sna.find_champions` lists people: champions, then steady helpers, then
 everybody else, each in the order of the ensemble. The others are in `sna.champions.comparators`: over all history, over
 the last twelve months, and faded as the ensemble is. A label without a date ("called technical expert", "in the core
-team", "has reports") says nothing about lately: there the ensemble is not faded.
+team", "has reports") says nothing about lately: there the ensemble is not faded, and `find_champions` takes no part.
 
 **What was in-sample.** Half-life and weights were chosen on these ten forums, as round numbers in the middle of a wide
 plateau. The table "Chosen on the other forums" below says what choosing them without a forum gives on that forum.
@@ -316,7 +317,7 @@ measured with weights learnt without the forum they are judged on.
 
 Forums: {forums}. Not run: {skipped}.
 
-## Mean over forums
+## Mean over forums (dated outcomes)
 {means}
 
 ## By forum and outcome (mean over cuts)
