@@ -1,4 +1,4 @@
-"""Which solved problems are worth telling?"""
+"""Which threads are worth telling as stories?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from sna.champions.helps import last_year
-from sna.champions.stories import list_war_stories
+from sna.champions.stories import REPLIED, list_war_stories
 from sna.report.context import Context, Question, try_answer
 from sna.report.layout import Section, view_table
 from sna.results import format_day
@@ -17,9 +17,14 @@ from sna.types import Moment
 _STORIES = 6
 _SLOWER = 0.5
 _COMPARABLE = 10
-_NOTE = (
-    "Chosen for a quick solution with several people, of several groups where groups are known. They are the best of "
-    "many threads, not typical ones. Solved: somebody else's answer was accepted, or the asker gave thanks for it."
+_BEST = "They are the best of many threads, not typical ones."
+_SOLVED_NOTE = (
+    f"Chosen for a quick solution with several people, of several groups where groups are known. {_BEST} Solved: "
+    "somebody else's answer was accepted, or the asker marked it or gave thanks for it."
+)
+_REPLIED_NOTE = (
+    f"Chosen for a quick first reply and several people, of several groups where groups are known. {_BEST} Which of "
+    "them were solved is not recorded."
 )
 
 
@@ -51,12 +56,13 @@ def answer_stories(context: Context) -> Section:
     """The section: candidates as sentences."""
     facts = find_stories(context)
     if facts.stories.is_empty():
-        return Section(answer=["No thread was solved by several people quicker than most comparable ones."])
+        return Section(answer=["No thread stands out: several people, and quicker than most comparable ones."])
     lately = make_window(facts.since, None)[0]
     since = "" if lately is None else f" Threads begun since {format_day(lately)}."
     told = f"Candidates for stories: ask somebody who was there before you tell one.{since}"
     table = view_table(facts.stories, "Candidates", header={"asked_at": "begun", "story": "what happened"})
-    return Section(answer=[told], tables=[table], notes=[_NOTE])
+    replied = (facts.stories["basis"] == REPLIED).any()
+    return Section(answer=[told], tables=[table], notes=[_REPLIED_NOTE if replied else _SOLVED_NOTE])
 
 
-QUESTION = Question("stories", "Which solved problems are worth telling?", answer_stories)
+QUESTION = Question("stories", "Which threads are worth telling as stories?", answer_stories)
