@@ -148,6 +148,8 @@ def _people_table(context: Context, facts: ChampionFacts, names: list[str]) -> T
     )
     if shown["caution"].null_count() == shown.height:
         table = table.drop("look at first")
+    if not context.groups:
+        table = table.drop(context.group_word)
     caption = f"{facts.standing.capitalize()}s: {shown.height:,} of {facts.listed.height:,} shown"
     return view_table(table, caption)
 
