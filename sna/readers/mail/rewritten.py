@@ -41,9 +41,9 @@ class Origin:
     shown
         From as it stands.
     original
-        People named where lists put the author they replaced; those from Cc only count with the author's name.
+        People named in the headers where lists keep the author they replaced.
     copied
-        People in Cc.
+        People in Cc; one of them is the author only when the names are equal.
     lists
         Addresses of lists that the mail's headers name.
     received
