@@ -54,6 +54,18 @@ def test_the_author_behind_a_rewritten_from(shape):
     assert authors(*heads[::-1]) == expected[::-1]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_archive_of_rewritten_mails_names_the_same_authors(tmp_path, shape):
+    form, others, expected = SHAPES[shape]
+    mails = []
+    for day, (name, address) in enumerate(PEOPLE.items()):
+        facts = {"name": name, "address": address, "list": LIST}
+        facts |= {"coded": address.replace("@", "="), "coded40": address.replace("@", "=40")}
+        headers = {key.replace("-", "_"): value.format(**facts) for key, value in others.items()}
+        mails.append(mail(str(day), day=day, sender=form.format(**facts), **headers))
+    assert read(tmp_path, *mails).posts["author_id"].to_list() == expected
+
+
 def test_encoded_names_are_decoded_before_they_are_looked_at():
     heads = [
         {"From": "=?utf-8?q?Zo=C3=AB_=C3=98_via_Ops?= <ops@lists.example.com>"},

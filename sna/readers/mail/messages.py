@@ -25,7 +25,8 @@ _OVERLAP = 8192
 _HEADER_BYTES = 65_536
 _WANTED = frozenset(
     (
-        *("from", "sender", "reply-to", "x-reply-to", "x-original-from", "x-google-original-from", "to", "cc"),
+        *("from", "sender", "reply-to", "x-reply-to", "to", "cc", "author", "original-from"),
+        *("x-original-from", "x-google-original-from", "x-original-sender"),
         *("date", "received", "subject", "message-id", "in-reply-to", "references", "feedback-id"),
         *("list-id", "list-post", "x-beenthere", "mailing-list", "precedence", "auto-submitted"),
         *("x-autoreply", "x-autorespond", "content-type", "content-transfer-encoding", "content-disposition"),
