@@ -229,6 +229,7 @@ def test_damaged_ids_and_times_are_logged_with_their_line(tmp_path):
         ("bad_id", "line 4"),
         ("bad_time", "line 5"),
         ("missing_value", "line 7"),
+        ("times_removed", ""),
     } == (issues)
     assert forum.posts.filter(post_id="3")["created_at"].item() == at(2013, 5, 6, 7, 8, 9)
     assert forum.posts.filter(post_id="5")["thread_id"].item() == "5"
