@@ -49,7 +49,7 @@ def make_large_forum(*, n_people: int = N_PEOPLE, n_posts: int = N_POSTS, seed: 
     accepted = replies.filter(pl.Series(rng.random(replies.height) < 0.05))
     signals = accepted.select("post_id", kind=pl.lit("accept"), at="created_at")
     people = pl.DataFrame({"person_id": np.arange(n_people).astype(str)})
-    role = pl.Series((np.arange(n_people) % N_ROLES).astype(str))
+    role = pl.Series((np.arange(n_people) // N_SPACES % N_ROLES).astype(str))  # every role in every home space
     roles = people.select("person_id", attribute=pl.lit("role"), value="role " + role)
     return sna.build_forum(posts=posts, people=people, roles=roles, signals=signals)
 

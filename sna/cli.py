@@ -221,12 +221,19 @@ def across(*, request: Request, by: str | None, split_at: str | None, draws: int
     _show(summary.matrix.filter(pl.col("p_value").is_not_null()).select(columns), as_json=False)
 
 
+def _shown_p(name: str) -> pl.Expr:
+    """A column of p-values as text; a small one is never shown as zero."""
+    p = pl.col(name)
+    return pl.when(p < 0.001).then(pl.lit("< 0.001")).otherwise(p.round(3).cast(pl.String)).alias(name)
+
+
 def _show(table: pl.DataFrame, *, as_json: bool) -> None:
     """A table for a person or for a script."""
     if as_json:
         click.echo(json.dumps(table.to_dicts(), indent=1, default=str))
         return
-    rounded = table.with_columns(pl.selectors.float().round(2))
+    floats = [name for name, kind in table.schema.items() if kind.is_float()]
+    rounded = table.with_columns(_shown_p(name) if name.startswith("p_") else pl.col(name).round(2) for name in floats)
     with pl.Config(
         tbl_hide_dataframe_shape=True,
         tbl_hide_column_data_types=True,

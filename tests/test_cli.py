@@ -5,11 +5,12 @@ import subprocess
 import sys
 import zipfile
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
 import sna
-from sna.cli import main
+from sna.cli import _shown_p, main
 from tests.workbook import make_workbook
 
 QUESTION = (
@@ -267,3 +268,8 @@ def test_the_org_file_is_looked_at_before_the_export(tmp_path, monkeypatch, expo
     assert wrong.exit_code == 5
     assert "baz" in wrong.output
     assert run("check", export, "--org", org, "--org-columns", "person_id=foo,role=bar").exit_code == 0
+
+
+def test_small_p_values_are_never_shown_as_zero():
+    table = pl.DataFrame({"p_value": [0.0004, 0.0312, None]}).select(_shown_p("p_value"))
+    assert table["p_value"].to_list() == ["< 0.001", "0.031", None]

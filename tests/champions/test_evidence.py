@@ -70,6 +70,18 @@ def test_thanks_are_thanks_and_a_reply_without_either_is_only_a_reply(thread):
     ]
 
 
+def test_of_two_posts_of_one_person_the_thanked_one_is_shown(thread):
+    more = pl.DataFrame({"post_id": ["d"], "person_id": ["cat"], "kind": ["thanks"], "at": [day(1)]})
+    later = thread.posts.filter(post_id="d").with_columns(
+        pl.lit("f").alias("post_id"), pl.lit(hours(7)).cast(thread.posts.schema["created_at"]).alias("created_at")
+    )
+    signals = pl.concat([thread.signals, more.with_columns(post_id=pl.lit("f"))], how="diagonal_relaxed")
+    forum = sna.build_forum(
+        posts=pl.concat([thread.posts, later]), people=thread.people, signals=signals, source=thread.source
+    )
+    assert sna.champion_evidence(forum, "dan")["post_id"].to_list() == ["f"]
+
+
 def test_a_reply_after_more_than_thirty_days_is_no_evidence(thread):
     assert "u" not in sna.champion_evidence(thread, "dan")["thread_id"].to_list()
     earlier = thread.posts.with_columns(

@@ -61,6 +61,13 @@ def test_the_list_of_a_year_ago_against_counting_posts(forum):
     assert sentence.endswith("counting posts, 0 (0% to 28%).")
 
 
+def test_the_list_can_be_made_at_a_given_moment(forum):
+    table = champion_track_record(forum, at=day(7 * 70))
+    assert table["made_at"].unique().to_list() == [day(7 * 70)]
+    # Ten weeks after half of them left, only people who stay are on the list.
+    assert table["n_helping"][0] == table["n_listed"][0]
+
+
 def test_a_short_history_is_said(six):
     table = champion_track_record(six)
     assert table.is_empty()
