@@ -12,12 +12,12 @@ import polars as pl
 from sna.errors import NotAnswerableError, ParameterError
 from sna.forum import Forum
 from sna.people.privacy import clean_label, pseudonymise
+from sna.people.suppression import FLOOR
 from sna.report.layout import Section
 from sna.talk.windows import cut_window, make_window
 from sna.types import Moment
 
 Result = TypeVar("Result")
-GROUP_FLOOR = 5
 _GROUPINGS = ("role", "department", "level", "job_title", "platform_role")
 _SHORTEST_LABEL = 4
 
@@ -140,8 +140,8 @@ def build_context(forum: Forum, options: ReportOptions) -> Context:
     ParameterError
         For a group size under 5, an empty window, or an attribute nobody has.
     """
-    if options.min_group < GROUP_FLOOR:
-        raise ParameterError(f"min_group is at least {GROUP_FLOOR}.", got=f"Got {options.min_group}.")
+    if options.min_group < FLOOR:
+        raise ParameterError(f"min_group is at least {FLOOR}.", got=f"Got {options.min_group}.")
     make_window(options.since, options.until)
     by = _grouping(forum, options.by)
     if options.names:

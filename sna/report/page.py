@@ -12,7 +12,8 @@ from pathlib import Path
 import jinja2
 from tqdm import tqdm
 
-from sna.errors import NotAnswerableError, ReadError
+from sna.errors import NotAnswerableError
+from sna.formats.files import write_whole
 from sna.forum import Forum, list_warnings
 from sna.people.privacy import clean_label
 from sna.report import across, champions, methods, momentum, source, stories, waiting
@@ -67,16 +68,7 @@ def write_report(forum: Forum, folder: str | Path, *, options: ReportOptions | N
     ...     path.name, path.is_file()
     ('report.html', True)
     """
-    target = Path(folder) / "report.html"
-    page = render_report(forum, options=options)
-    fresh = target.with_suffix(".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(page, encoding="utf-8")
-        fresh.replace(target)
-    except OSError as error:
-        raise ReadError(f"The folder {folder} must be writable.", got=f"{error.strerror}.", hint="--out") from error
-    return target
+    return write_whole(Path(folder) / "report.html", render_report(forum, options=options).encode())
 
 
 def render_report(forum: Forum, *, options: ReportOptions | None = None) -> str:
